@@ -1,0 +1,37 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-long check bench clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,check]"
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/temflux demo --out demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest -n 2
+
+test-long: .venv/ready
+	$(BIN)/python -m pytest -n 2 -m long
+
+# The folders engine and batch are the packages temflux.engine and temflux.batch: mypy sees them so.
+build/types/temflux: .venv/ready
+	mkdir -p $@
+	ln -sfn $(CURDIR)/engine $@/engine
+	ln -sfn $(CURDIR)/batch $@/batch
+
+check: .venv/ready build/types/temflux
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/house -q
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv build demo

@@ -1,0 +1,1 @@
+"""temflux.engine: the headless engine; no window, no cluster, no command line."""

@@ -1,0 +1,1 @@
+"""Frame to frame without a network: standardisation and segmentation by threshold."""

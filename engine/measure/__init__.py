@@ -1,0 +1,1 @@
+"""Masks and frames to instances, tracks, properties and spectra."""

@@ -1,0 +1,1 @@
+"""Tables to CSV and Parquet, figures, and one self-contained page a movie."""
