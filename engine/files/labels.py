@@ -1,4 +1,4 @@
-"""Label movies: the particle at every pixel and frame, in an OME-Zarr store that opens calibrated in napari."""
+"""Label movies: the particle at every pixel and frame, an OME-Zarr store that opens calibrated in napari."""
 
 from __future__ import annotations
 
