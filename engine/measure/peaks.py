@@ -97,8 +97,8 @@ def find_peaks(
     function, detector): the level is the median of a ring over ln 2, which the peaks in it hardly move.
     Of the field of noise, smooth over a frequency cell of 1/area, `exceedances` counts the maxima above a
     threshold; it is set so that the whole spectrum has `false_alarm` of them. Positions are the
-    vertex of a parabola through the logarithm of the power. A maximum in the skirt that a
-    brighter peak of a sharply cut region throws (2/(π·distance·diameter) of it) is not listed.
+    vertex of a parabola through the logarithm of the power. A maximum that noise and the skirts of
+    brighter peaks of a sharply cut region (2/(π·distance·diameter) of each) explain together is not listed.
     Peaks are searched within the circle of the Nyquist frequency.
 
     Examples
@@ -130,8 +130,9 @@ def find_peaks(
     place = np.stack([rows - 1, columns - size // 2], axis=1) + shift
     diameter = 2 * math.sqrt(area / math.pi) / size
     centre = float(power[1:, size // 2 - int(inner) : size // 2 + int(inner) + 1][: int(inner) + 1].max())
-    heights = patches[:, 1, 1] * gain
-    keep = _outside_skirts(place[found], heights[found], centre, diameter, max_peaks // 2)
+    heights = np.sqrt(patches[:, 1, 1] * gain)[found]
+    noise = heights * np.sqrt(threshold / (ratio * gain))[found]
+    keep = _outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter, max_peaks // 2)
     place, ratio = place[found][keep], (ratio * gain)[found][keep]
     intensity = np.array([_window_mean(spectrum, y, x) for y, x in place])
     return _table(place, intensity, ratio, step)
@@ -266,18 +267,22 @@ def _vertex(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outside_skirts(
-    place: np.ndarray, height: np.ndarray, centre: float, diameter: float, most: int
+    place: np.ndarray, height: np.ndarray, noise: np.ndarray, centre: float, diameter: float, most: int
 ) -> np.ndarray:
-    """Choose maxima, highest first, that no brighter one's skirt explains; returns their indices."""
-    alive = height > centre * _skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 3
+    """Choose maxima, highest first, that the skirts of brighter ones and noise do not explain together.
+
+    Heights, the noise's threshold and the centre are amplitudes: they may add in phase. Returns indices.
+    """
+    bound = noise + centre * _skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 1.5
     chosen: list[int] = []
-    while alive.any() and len(chosen) < most:
-        best = int(np.argmax(np.where(alive, height, -1.0)))
+    while len(chosen) < most:
+        above = height > bound
+        if not above.any():
+            break
+        best = int(np.argmax(np.where(above, height, -1.0)))
         chosen.append(best)
         for sign in (1.0, -1.0):
-            away = np.hypot(*(place - sign * place[best]).T) * diameter
-            alive &= height > height[best] * _skirt(away) ** 2
-        alive[best] = False
+            bound += height[best] * _skirt(np.hypot(*(place - sign * place[best]).T) * diameter)
     return np.array(chosen, np.int64)
 
 
