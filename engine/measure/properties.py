@@ -172,7 +172,7 @@ def _boxes(ordered: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndar
     if len(starts) == 0:
         none = np.zeros(0, np.int64)
         return none, none, none, none
-    ends = np.append(starts[1:], len(ordered)) - 1
+    ends = np.append(starts, len(ordered))[1:] - 1
     return (
         ordered[starts, 0],
         np.minimum.reduceat(ordered[:, 1], starts),
@@ -233,7 +233,7 @@ def _extents(ordered: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nd
     new = np.ones(len(ordered), bool)
     new[1:] = (ordered[1:, 3] != ordered[:-1, 3]) | (ordered[1:, 0] != ordered[:-1, 0])
     first = np.flatnonzero(new)
-    last = np.append(first[1:], len(ordered)) - 1
+    last = np.append(first, len(ordered))[1:] - 1
     extents = np.stack([ordered[first, 0], ordered[first, 1], ordered[last, 2]], axis=1)
     return extents, np.append(np.searchsorted(first, starts), len(first))
 
