@@ -15,7 +15,7 @@ import numpy as np
 from scipy import fft
 
 from ..base.errors import CalibrationError, SettingsError
-from ..base.stack import Stack
+from ..base.stack import ArrayFrames, Stack
 from ..base.tables import Columns
 from .scene import Scene, plan_scene
 
@@ -198,6 +198,12 @@ class Phantom:
     times_s: np.ndarray
     pixel_nm: float
     dose_e_per_A2: float
+
+    @property
+    def stack(self) -> Stack:
+        """The frames as a calibrated Stack with time stamps and dose."""
+        dose = np.full(len(self.frames), self.dose_e_per_A2)
+        return Stack(ArrayFrames(self.frames), "phantom", self.pixel_nm, self.times_s, dose, source="phantom")
 
 
 def phantom_frames(

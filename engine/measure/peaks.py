@@ -14,6 +14,8 @@ _CENTRAL_WIDTHS = 3.0
 # Publication figures were read from a square of 30 px in a spectrum of 1,024 px.
 _WINDOW_OF_SIZE = 30 / 1024
 _SMALLEST_WINDOW = 3.0
+# Rings are as narrow as this many independent values allow: rings of the lens (Thon rings) are narrow too.
+_VALUES_PER_RING = 128
 # A median of n exponential values is as certain as a mean of n·ln²2 of them; drawing a line between the
 # medians of two rings averages them, which is worth half as many again.
 _RING_EFFICIENCY = 1.5 * math.log(2) ** 2
@@ -74,7 +76,8 @@ def find_peaks(
     max_peaks : int
         At most this many are listed, the highest first; two make a pair.
     false_alarm : float
-        Probability that a spectrum of noise alone gives a pair.
+        Probability that a spectrum of noise alone gives a pair, at most: with levels estimated from the
+        spectrum itself a quarter to a half of it comes true.
 
     Returns
     -------
@@ -115,7 +118,10 @@ def find_peaks(
     if not (math.isfinite(step) and step > 0):
         raise SettingsError(f"expected a reciprocal pixel above 0, got {reciprocal_pixel}")
     area = math.pi / 4 * size**2 if area_px2 is None else min(float(area_px2), float(size**2))
-    inner = central_radius(area, size=size) if min_q is None else max(min_q / step, 1.0)
+    shape_radius = central_radius(area, size=size)
+    least = shape_radius if min_q is None else max(min_q / step, 1.0)
+    # Peaks below min_q are found too, or their skirts beyond it would be taken for peaks.
+    inner = min(least, shape_radius)
     power = np.square(spectrum[size // 2 - 1 :].astype(np.float64))
     rows, columns, ratio, threshold = _candidates(power, inner, area, false_alarm)
     if rows.size == 0:
@@ -132,7 +138,8 @@ def find_peaks(
     centre = float(power[1:, size // 2 - int(inner) : size // 2 + int(inner) + 1][: int(inner) + 1].max())
     heights = np.sqrt(patches[:, 1, 1] * gain)[found]
     noise = heights * np.sqrt(threshold / (ratio * gain))[found]
-    keep = _outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter, max_peaks // 2)
+    keep = _outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter)
+    keep = keep[np.hypot(*place[found][keep].T) >= least][: max_peaks // 2]
     place, ratio = place[found][keep], (ratio * gain)[found][keep]
     intensity = np.array([_window_mean(spectrum, y, x) for y, x in place])
     return _table(place, intensity, ratio, step)
@@ -199,8 +206,9 @@ def _candidates(
     if not searched.any() or not power[searched].any():
         nothing = np.empty(0, np.int64)
         return nothing, nothing, np.empty(0), np.empty(0)
-    radius, level, count = _noise_rings(power[searched], squared[searched], inner, outer)
-    samples = np.maximum(_RING_EFFICIENCY * count * min(area / size**2, 1.0), 1.0)
+    density = min(area / size**2, 1.0)
+    radius, level, count = _noise_rings(power[searched], squared[searched], inner, outer, density)
+    samples = np.maximum(_RING_EFFICIENCY * count * density, 1.0)
     cells = 0.5 * math.pi * (outer**2 - inner**2) / size**2 * area
     limit = _threshold(cells, samples, false_alarm)
     along = np.sqrt(np.arange(int(outer**2) + 2))
@@ -214,15 +222,19 @@ def _candidates(
 
 
 def _noise_rings(
-    power: np.ndarray, squared: np.ndarray, inner: float, outer: float
+    power: np.ndarray, squared: np.ndarray, inner: float, outer: float, density: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Estimate the noise in rings: their radius, mean noise power, and number of points."""
+    """Estimate the noise in rings: their radius, mean noise power, and number of points.
+
+    `density` is the number of independent values a point.
+    """
     edges = [inner]
     while edges[-1] < outer:
-        edges.append(edges[-1] + max(4.0, edges[-1] / 8))
+        enough = _VALUES_PER_RING / (density * math.pi * edges[-1])
+        edges.append(edges[-1] + min(max(enough, 2.0), max(4.0, edges[-1] / 4)))
     edges[-1] = outer
     ring_of = np.searchsorted(edges, np.sqrt(np.arange(int(outer**2) + 1)), side="right") - 1
-    ring = np.clip(ring_of, 0, len(edges) - 2).astype(np.uint8)[squared]
+    ring = np.clip(ring_of, 0, len(edges) - 2).astype(np.uint16)[squared]
     count = np.bincount(ring, minlength=len(edges) - 1)
     parts = np.split(power[np.argsort(ring, kind="stable")], np.cumsum(count)[:-1])
     filled = count > 0
@@ -267,7 +279,7 @@ def _vertex(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outside_skirts(
-    place: np.ndarray, height: np.ndarray, noise: np.ndarray, centre: float, diameter: float, most: int
+    place: np.ndarray, height: np.ndarray, noise: np.ndarray, centre: float, diameter: float
 ) -> np.ndarray:
     """Choose maxima, highest first, that the skirts of brighter ones and noise do not explain together.
 
@@ -275,10 +287,7 @@ def _outside_skirts(
     """
     bound = noise + centre * _skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 1.5
     chosen: list[int] = []
-    while len(chosen) < most:
-        above = height > bound
-        if not above.any():
-            break
+    while (above := height > bound).any():
         best = int(np.argmax(np.where(above, height, -1.0)))
         chosen.append(best)
         for sign in (1.0, -1.0):
