@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure
 from .shown import Shown, frames_by_particles, label_of
@@ -60,7 +61,7 @@ def area_over_time(tracks: pd.DataFrame, shown: Shown, *, width_in: float = WIDE
         figure.align_ylabels([row[0] for row in panels])
         axes = panels[0][0]
         # First, because names at the ends of curves stand by the time axis's limits.
-        mark_times([row[0] for row in panels], shown)
+        mark_times([row[0] for row in panels], shown, name_gaps=True)
         _areas(axes, tracks, shown)
         axes.set_ylabel(f"area [{shown.area_unit}]" + (", log scale" if axes.get_yscale() == "log" else ""))
         for (name, values), [panel] in zip(log, panels[1:], strict=True):
@@ -112,7 +113,6 @@ def event_timeline(
             y,
             color=INK,
             linewidth=1,
-            drawstyle="steps-mid",
             marker="o" if shown.n_frames == 1 else None,
             markersize=3,
         )
@@ -193,7 +193,11 @@ def _areas(axes: Axes, tracks: pd.DataFrame, shown: Shown) -> None:
         x, curves = thinned(shown.times, frames_by_particles(tracks, column, rest, shown.n_frames).T)
         lines = [np.column_stack(with_gaps(x, curve, shown)) for curve in curves]
         grey = LineCollection(
-            lines, colors=REST, linewidths=0.5, alpha=0.6, rasterized=len(rest) > _RASTER_LINES_FROM
+            lines,
+            colors=REST,
+            linewidths=0.5,
+            alpha=0.3 if len(rest) > _RASTER_LINES_FROM else 0.6,
+            rasterized=len(rest) > _RASTER_LINES_FROM,
         )
         axes.add_collection(grey)
     coloured = sorted(shown.colours)
@@ -306,7 +310,7 @@ def with_gaps(x: np.ndarray, y: np.ndarray, shown: Shown) -> tuple[np.ndarray, n
     return np.insert(x, after, middles), np.insert(y.astype(np.float64), after, np.nan)
 
 
-def mark_times(panels: list[Axes], shown: Shown, *, name: bool = True) -> None:
+def mark_times(panels: list[Axes], shown: Shown, *, name_gaps: bool = False) -> None:
     """Shade spans without frames, set the time axis's limits and name it under the last panel.
 
     Parameters
@@ -315,8 +319,8 @@ def mark_times(panels: list[Axes], shown: Shown, *, name: bool = True) -> None:
         Panels below each other that share the time axis.
     shown : Shown
         The movie's axes.
-    name : bool
-        False leaves the axis without a title.
+    name_gaps : bool
+        True writes into the wide ones what they are.
 
     Examples
     --------
@@ -330,7 +334,7 @@ def mark_times(panels: list[Axes], shown: Shown, *, name: bool = True) -> None:
         for start, end in shown.gaps:
             axes.axvspan(start, end, facecolor=FAINT, alpha=0.35, linewidth=0)
     wide = [gap for gap in shown.gaps if gap[1] - gap[0] > 0.09 * max(np.ptp(shown.times), 1e-12)]
-    for start, end in wide:
+    for start, end in wide if name_gaps else ():
         panels[0].text(
             (start + end) / 2,
             0.985,
@@ -342,8 +346,8 @@ def mark_times(panels: list[Axes], shown: Shown, *, name: bool = True) -> None:
             fontsize=7,
         )
     last = panels[-1]
-    if name:
-        last.set_xlabel(shown.time_label)
+    last.set_xlabel(shown.time_label)
+    last.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=shown.time_unit is None))
     first, final = float(shown.times[0]), float(shown.times[-1])
     pad = 0.01 * (final - first) or 0.5
     last.set_xlim(first - pad, final + pad)

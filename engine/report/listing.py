@@ -210,7 +210,10 @@ def _time_fact(shown: Shown) -> str:
     step = float(np.median(steps))
     to_seconds = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3}[shown.time_unit]
     text += f"{number(step * to_seconds)} s"
-    return text + (f", {_counted(len(shown.gaps), 'gap')}" if shown.gaps else "")
+    if shown.gaps:
+        without = sum(end - start for start, end in shown.gaps)
+        text += f", {_counted(len(shown.gaps), 'gap')} of {number(without)} {shown.time_unit} in all"
+    return text
 
 
 def _moment(shown: Shown, frame: int) -> str:

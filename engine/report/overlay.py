@@ -19,7 +19,7 @@ from .shown import Shown, number
 
 _LARGEST_PX = 1024
 _NUMBERED_AT_MOST = 25
-_TITLE_IN = 0.24
+TITLE_IN = 0.24
 _OUTLINE_REST = "#f2f2f2"
 _BAR_SHARE = 0.22
 # Noise above this share of the contrast hides a particle from the eye; a Gaussian of at most 3 px is put on.
@@ -72,8 +72,8 @@ def overlay(
     small = labels[step // 2 :: step, step // 2 :: step][: grey.shape[0], : grey.shape[1]]
     rows, columns = grey.shape
     with house_style():
-        figure, [[axes]] = new_figure(width_in, width_in * rows / columns + _TITLE_IN)
-        margins(figure, left=0, right=0, top=_TITLE_IN, bottom=0)
+        figure, [[axes]] = new_figure(width_in, width_in * rows / columns + TITLE_IN)
+        margins(figure, left=0, right=0, top=TITLE_IN, bottom=0)
         axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
         axes.set_axis_off()
         figure.text(0.003, 1 - 0.16 / figure.get_figheight(), shown.at(frame))
@@ -180,7 +180,6 @@ def _outline(axes: Axes, labels: np.ndarray, shown: Shown) -> None:
     places = ndimage.find_objects(labels)
     particles = [index + 1 for index, place in enumerate(places) if place is not None]
     numbered_too = len(particles) <= _NUMBERED_AT_MOST
-    halo = [patheffects.withStroke(linewidth=1.6, foreground="#000000")]
     rest: list[np.ndarray] = []
     for particle in particles:
         lines = _contours(labels, places[particle - 1], particle)
@@ -201,7 +200,9 @@ def _outline(axes: Axes, labels: np.ndarray, shown: Shown) -> None:
                 fontweight="bold" if colour else "normal",
                 ha="center",
                 va="bottom" if above else "top",
-                path_effects=halo,
+                path_effects=[
+                    patheffects.withStroke(linewidth=2, foreground="white" if colour else "#202020")
+                ],
                 clip_on=True,
                 zorder=4,
             )

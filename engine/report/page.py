@@ -18,7 +18,7 @@ from .canvas import save_figure
 from .figures import area_over_time, event_timeline
 from .lattice import Spectra, outstanding, peak_traces, spectra_strip
 from .listing import event_rows, fact_rows, headline, particle_rows
-from .overlay import choose_smoothing, overlay
+from .overlay import TITLE_IN, choose_smoothing, overlay
 from .pictures import Picture, drawn, photograph, themed_svg, thumbnail, webp_uri
 from .shown import Shown, number, show
 from .tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS, as_table
@@ -87,6 +87,18 @@ def write_report(
     shown = show(facts, tracks)
     happened, more_events, at_start = event_rows(events, shown)
     frames, grey_values = _overlays(folder, overlays, shown)
+    areas = drawn(
+        lambda width: area_over_time(tracks, shown, width_in=width),
+        folder,
+        "area",
+        alt=f"Area [{shown.area_unit}] against {shown.time_label} of {shown.n_particles} particles",
+    )
+    timeline = drawn(
+        lambda width: event_timeline(tracks, events, shown, width_in=width),
+        folder,
+        "events",
+        alt=f"Number of particles, and {len(events)} events, against {shown.time_label}",
+    )
     text = (
         _environment()
         .get_template("page.html")
@@ -97,18 +109,8 @@ def write_report(
             notes=[str(note) for note in facts.get("notes", ())],
             overlays=frames,
             grey_values=grey_values,
-            areas=drawn(
-                lambda width: area_over_time(tracks, shown, width_in=width),
-                folder,
-                "area",
-                alt=f"Area [{shown.area_unit}] against {shown.time_label} of {shown.n_particles} particles",
-            ),
-            timeline=drawn(
-                lambda width: event_timeline(tracks, events, shown, width_in=width),
-                folder,
-                "events",
-                alt=f"Number of particles, and {len(events)} events, against {shown.time_label}",
-            ),
+            areas=areas,
+            timeline=timeline,
             spectra=_spectra(folder, spectra, peaks, shown),
             traces=_traces(folder, peaks, shown),
             particles=particle_rows(tracks, shown),
@@ -186,7 +188,7 @@ def _overlays(
         save_figure(figure, folder / "figures", f"overlay_{frame}")
         if place == 0:
             with atomic_file(folder / "figures" / "thumbnail.webp") as temporary:
-                temporary.write_bytes(thumbnail(figure))
+                temporary.write_bytes(thumbnail(figure, title_in=TITLE_IN))
         count = len(np.unique(labels[labels > 0]))
         alt = f"{shown.at(frame)}: the frame with {count} particles outlined and numbered"
         pictures.append(Picture(alt, f"figures/overlay_{frame}", photograph(figure)))

@@ -130,13 +130,15 @@ def photograph(figure: Figure) -> str:
     return _uri(_webp(Image.open(io.BytesIO(png_of(figure)))), "webp")
 
 
-def thumbnail(figure: Figure) -> bytes:
+def thumbnail(figure: Figure, *, title_in: float = 0.0) -> bytes:
     """Render a figure small, for a list of movies.
 
     Parameters
     ----------
     figure : matplotlib Figure
         Mostly grey values.
+    title_in : float
+        Height cut off at the top [inch].
 
     Returns
     -------
@@ -149,7 +151,9 @@ def thumbnail(figure: Figure) -> bytes:
     >>> thumbnail(new_figure(2.0, 1.0)[0])[8:12]
     b'WEBP'
     """
-    image = Image.open(io.BytesIO(png_of(figure)))
+    image: Image.Image = Image.open(io.BytesIO(png_of(figure)))
+    top = round(title_in / figure.get_figheight() * image.height)
+    image = image.crop((0, top, image.width, image.height))
     image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     return _webp(image)
 
