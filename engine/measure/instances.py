@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import isfinite, sqrt
+from math import ceil, isfinite, sqrt
 
 import numpy as np
 from scipy import ndimage
@@ -189,10 +189,18 @@ def _maxima(heights: np.ndarray) -> np.ndarray:
 def _spread(maxima: np.ndarray, heights: np.ndarray, separation: float) -> np.ndarray:
     """Maxima, highest first and then in raster order, that are at least `separation` from those kept."""
     order = np.argsort(-heights[tuple(maxima.T)], kind="stable")
-    kept: list[np.ndarray] = []
-    for place in maxima[order]:
-        if not kept or ((np.array(kept) - place) ** 2).sum(axis=1).min() >= separation * separation:
-            kept.append(place)
+    # Kept ones are listed by square cells of one separation: only the nine around a maximum can be near.
+    side = max(1, ceil(separation))
+    cells: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    kept = []
+    for row, column in maxima[order].tolist():
+        y, x = row // side, column // side
+        around = ((y + down, x + right) for down in (-1, 0, 1) for right in (-1, 0, 1))
+        others = (other for cell in around for other in cells.get(cell, ()))
+        limit = separation * separation
+        if all((row - r) ** 2 + (column - c) ** 2 >= limit for r, c in others):
+            cells.setdefault((y, x), []).append((row, column))
+            kept.append((row, column))
     return np.array(kept)
 
 

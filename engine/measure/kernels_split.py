@@ -6,7 +6,7 @@ plain path of instances.py step by step, so that both give the same labels.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numba import njit
@@ -124,6 +124,30 @@ def _maxima(runs: np.ndarray, corner: tuple[int, int], box: np.ndarray) -> np.nd
 
 
 @njit(cache=True, nogil=True)
+def _is_near(
+    index: int,
+    n_columns: int,
+    separation: float,
+    kept: np.ndarray,
+    lists: tuple[np.ndarray, ...],
+    cells: tuple[int, int],
+) -> bool:
+    """Say whether a pixel is nearer than `separation` to one kept in the cells around its own."""
+    heads, following = lists
+    cell, across = cells
+    for around in (-across, 0, across):
+        for beside in range(cell + around - 1, cell + around + 2):
+            other = heads[beside]
+            while other >= 0:
+                down = index // n_columns - kept[other] // n_columns
+                right = index % n_columns - kept[other] % n_columns
+                if down * down + right * right < separation * separation:
+                    return True
+                other = following[other]
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _spread(maxima: np.ndarray, box: np.ndarray, separation: float) -> np.ndarray:
     """Keep maxima, highest first and then in raster order, that are at least `separation` from those kept."""
     n_columns = box.shape[1]
@@ -136,21 +160,21 @@ def _spread(maxima: np.ndarray, box: np.ndarray, separation: float) -> np.ndarra
         keys[i] = np.int64(highest - flat[maxima[i]]) * flat.shape[0] + maxima[i]
     keys.sort()
     kept = np.empty(maxima.shape[0], np.int64)
+    # Kept ones are listed by square cells of one separation: only the nine around a maximum can be near.
+    side = max(1, np.int64(ceil(separation)))
+    across = n_columns // side + 3
+    heads = np.full((box.shape[0] // side + 3) * across, -1, np.int64)
+    following = np.empty(maxima.shape[0], np.int64)
     size = 0
     for key in keys:
         index = key % flat.shape[0]
-        row = index // n_columns
-        column = index - row * n_columns
-        near = False
-        for other in kept[:size]:
-            down = row - other // n_columns
-            right = column - other % n_columns
-            if down * down + right * right < separation * separation:
-                near = True
-                break
-        if not near:
-            kept[size] = index
-            size += 1
+        cell = (index // n_columns // side + 1) * across + index % n_columns // side + 1
+        if _is_near(index, n_columns, separation, kept, (heads, following), (cell, across)):
+            continue
+        kept[size] = index
+        following[size] = heads[cell]
+        heads[cell] = size
+        size += 1
     return kept[:size]
 
 
@@ -229,14 +253,16 @@ def _joined(passes: np.ndarray, peaks: np.ndarray, neck: float) -> np.ndarray:
     """Join regions over wide necks, highest pass first; return each region's joined one (index 0 unused)."""
     n_regions = peaks.shape[0]
     parents = np.arange(n_regions)
-    highest = passes[:, 0].max() if passes.shape[0] else 0
-    keys = ((highest - passes[:, 0]) * n_regions + passes[:, 1]) * n_regions + passes[:, 2]
-    for index in np.argsort(keys, kind="mergesort"):
+    order = np.argsort(passes[:, 1] * n_regions + passes[:, 2], kind="mergesort")
+    order = order[np.argsort(-passes[order, 0], kind="mergesort")]
+    for index in order:
         a = passes[index, 1]
         b = passes[index, 2]
         while parents[a] != a:
+            parents[a] = parents[parents[a]]
             a = parents[a]
         while parents[b] != b:
+            parents[b] = parents[parents[b]]
             b = parents[b]
         if a == b:
             continue
