@@ -269,8 +269,10 @@ class Stack:
         times_s = None
         if manager.navigation_dimension == 1:
             axis = manager.navigation_axes[0]
-            step_s = to_seconds(axis.scale, str(axis.units))
-            times_s = None if step_s is None else np.arange(data.shape[0]) * step_s
+            # The axis' own values: one that is not uniform has gaps, and no scale.
+            unit_s = to_seconds(1.0, str(axis.units))
+            elapsed = np.asarray(axis.axis, np.float64) - axis.axis[0]
+            times_s = None if unit_s is None or not elapsed.any() else elapsed * unit_s
         return cls(
             DaskFrames(data) if hasattr(data, "compute") else ArrayFrames(data),
             name=title,
@@ -304,13 +306,14 @@ class Stack:
         )
         steps_s = np.diff(self.times_s) if self.times_s is not None and self.n_frames > 1 else None
         pixel = {"scale": self.pixel_nm or 1.0, "units": "nm" if self.pixel_nm else "px"}
-        time = {
-            "name": "time",
-            "size": self.n_frames,
-            "scale": 1.0 if steps_s is None else float(np.median(steps_s)),
-            "units": "frame" if steps_s is None else "s",
-            "navigate": True,
-        }
+        time: dict[str, Any] = {"name": "time", "navigate": True}
+        if steps_s is None:
+            time |= {"size": self.n_frames, "scale": 1.0, "units": "frame"}
+        elif np.allclose(steps_s, steps_s[0], rtol=1e-6):
+            time |= {"size": self.n_frames, "scale": float(steps_s.mean()), "units": "s"}
+        else:
+            # Gaps stay gaps: an axis that lists every time.
+            time |= {"axis": self.times_s, "units": "s"}
         axes = [
             time,
             {"name": "y", "size": self.shape[1], "navigate": False, **pixel},
