@@ -14,7 +14,6 @@ import numpy as np
 from ..base.errors import DataError, ReadError
 from ..base.stack import Frames, Stack
 from .calibration import Found, finish_stack
-from .images import ImageFrames, probe_image
 from .raw import RawFrames
 
 _BEFORE_BYTES, _AFTER_BYTES = 256, 128
@@ -138,7 +137,7 @@ def open_frame_files(folder: Path, paths: Sequence[Path], open_one: Callable[[Pa
         pixel_nm=first.pixel_nm, start=first.start if first_index == 0 else None, metadata=first.metadata
     )
     found.notes = [note for note in first.notes if not _about_missing_calibration(note)] + notes
-    _take_times(found, names)
+    _take_times(found, [path.absolute().as_posix() for path in paths])
     return replace(finish_stack(frames, found, folder, one_file_a_frame=True), missing=tuple(missing))
 
 
@@ -215,6 +214,9 @@ def _layout_check(like: Any, first: Path) -> Callable[[Path], bool]:
                 return False
 
         return same_bytes
+    # At the call: the formats bring what the door must load without.
+    from .images import ImageFrames, probe_image
+
     if isinstance(like, ImageFrames):
 
         def same_header(path: Path) -> bool:

@@ -45,6 +45,13 @@ def test_one_movie_in_time_order_with_its_gap(in_situ, frames):
     assert stack.missing == ()
 
 
+def test_a_part_of_the_recording_keeps_its_times(in_situ, frames):
+    np.testing.assert_allclose(open_movie(in_situ / "Hour_00").times_s, [0, 0.5, 60, 60.5])
+    second = open_movie(in_situ / "Hour_01" / "Minute_00" / "Second_00")
+    np.testing.assert_array_equal(second.read(0, 2), frames[4:])
+    np.testing.assert_allclose(second.times_s, [0, 0.5])
+
+
 def test_only_the_first_file_is_parsed(in_situ, monkeypatch):
     parsed = []
     inner = microscope.open_microscope_file
