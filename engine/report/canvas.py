@@ -127,7 +127,7 @@ def margins(figure: Figure, *, left: float, right: float, top: float, bottom: fl
     )
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> None:
+def save_figure(figure: Figure, folder: Path, name: str) -> bytes:
     """Save a figure as PNG (200 dpi) and SVG on white, the same bytes each time.
 
     Parameters
@@ -139,6 +139,11 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     name : str
         File name without its ending.
 
+    Returns
+    -------
+    bytes
+        The PNG file.
+
     Raises
     ------
     WriteError
@@ -148,14 +153,16 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> save_figure(new_figure(2.0, 1.0)[0], folder, "empty")
+    >>> _ = save_figure(new_figure(2.0, 1.0)[0], folder, "empty")
     >>> sorted(path.name for path in folder.iterdir())
     ['empty.png', 'empty.svg']
     """
+    png = png_of(figure)
     with atomic_file(folder / f"{name}.png") as temporary:
-        temporary.write_bytes(png_of(figure))
+        temporary.write_bytes(png)
     with atomic_file(folder / f"{name}.svg") as temporary:
         temporary.write_bytes(svg_of(figure, background="white"))
+    return png
 
 
 def png_of(figure: Figure, *, dpi: int = _PNG_DPI) -> bytes:

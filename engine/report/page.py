@@ -27,6 +27,7 @@ _PARTICLES_TRACED = 3
 _FILES = (
     ("tracks.csv", "every particle in every frame"),
     ("tracks.parquet", "the same with every digit"),
+    ("frames.csv", "time, dose and log of every frame"),
     ("events.csv", "births, deaths, splits, merges"),
     ("peaks.csv", "Fourier peaks"),
     ("labels.zarr", "identities in every pixel (OME-Zarr, opens in napari)"),
@@ -117,7 +118,7 @@ def write_report(
             events=happened,
             more_events=more_events,
             at_start=at_start,
-            files=[(quote(name), name, what) for name, what in _FILES if name != "spectra" or spectra],
+            files=[(quote(name), name, what) for name, what in _FILES if (folder / name).exists()],
             provenance=json.dumps(dict(provenance), indent=2, ensure_ascii=False, default=str),
         )
     )
@@ -185,13 +186,13 @@ def _overlays(
     pictures, said = [], ""
     for place, (frame, image, labels) in enumerate(overlays):
         figure, said = overlay(image, labels, frame=frame, shown=shown, smoothing_px=smoothing)
-        save_figure(figure, folder / "figures", f"overlay_{frame}")
+        png = save_figure(figure, folder / "figures", f"overlay_{frame}")
         if place == 0:
             with atomic_file(folder / "figures" / "thumbnail.webp") as temporary:
-                temporary.write_bytes(thumbnail(figure, title_in=TITLE_IN))
+                temporary.write_bytes(thumbnail(png, title_share=TITLE_IN / figure.get_figheight()))
         count = len(np.unique(labels[labels > 0]))
         alt = f"{shown.at(frame)}: the frame with {count} particles outlined and numbered"
-        pictures.append(Picture(alt, f"figures/overlay_{frame}", photograph(figure)))
+        pictures.append(Picture(alt, f"figures/overlay_{frame}", photograph(png)))
     return pictures, said
 
 
@@ -199,7 +200,7 @@ def _spectra(folder: Path, spectra: Spectra, peaks: pd.DataFrame, shown: Shown) 
     column = "q_per_px" if shown.pixel_nm is None else "q_per_nm"
     # Beyond the peaks there is only noise; the rings tell the scale.
     edge = None if peaks.empty else 1.5 * float(np.nanquantile(peaks[column], 0.98))
-    if spectra_strip(spectra, shown) is None:
+    if not any(len(moments) for moments in spectra.values()):
         return None
     return drawn(
         lambda width: cast(Figure, spectra_strip(spectra, shown, q_shown=edge, width_in=width)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .canvas import FAINT, INK, NARROW_IN, SOFT, WIDE_IN, png_of, save_figure, svg_of
+from .canvas import FAINT, INK, NARROW_IN, SOFT, WIDE_IN, save_figure, svg_of
 
 _TYPE = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _DARK = {INK: "#dfe3e8", SOFT: "#9aa3ad", FAINT: "#4a525b"}
@@ -108,13 +108,13 @@ def themed_svg(figure: Figure) -> str:
     return _uri(text.encode(), "svg+xml")
 
 
-def photograph(figure: Figure) -> str:
-    """Turn a figure of a frame into a WebP data URI; noise would fill a PNG.
+def photograph(png: bytes) -> str:
+    """Turn a rendered frame into a WebP data URI; its noise would fill a PNG.
 
     Parameters
     ----------
-    figure : matplotlib Figure
-        Mostly grey values.
+    png : bytes
+        A PNG file.
 
     Returns
     -------
@@ -123,22 +123,22 @@ def photograph(figure: Figure) -> str:
 
     Examples
     --------
-    >>> from .canvas import new_figure
-    >>> photograph(new_figure(1.0, 1.0)[0])[:15]
+    >>> from .canvas import new_figure, png_of
+    >>> photograph(png_of(new_figure(1.0, 1.0)[0]))[:15]
     'data:image/webp'
     """
-    return _uri(_webp(Image.open(io.BytesIO(png_of(figure)))), "webp")
+    return webp_uri(_webp(Image.open(io.BytesIO(png))))
 
 
-def thumbnail(figure: Figure, *, title_in: float = 0.0) -> bytes:
-    """Render a figure small, for a list of movies.
+def thumbnail(png: bytes, *, title_share: float = 0.0) -> bytes:
+    """Make a rendered frame small, for a list of movies.
 
     Parameters
     ----------
-    figure : matplotlib Figure
-        Mostly grey values.
-    title_in : float
-        Height cut off at the top [inch].
+    png : bytes
+        A PNG file.
+    title_share : float
+        Part of its height that is cut off at the top.
 
     Returns
     -------
@@ -147,13 +147,12 @@ def thumbnail(figure: Figure, *, title_in: float = 0.0) -> bytes:
 
     Examples
     --------
-    >>> from .canvas import new_figure
-    >>> thumbnail(new_figure(2.0, 1.0)[0])[8:12]
+    >>> from .canvas import new_figure, png_of
+    >>> thumbnail(png_of(new_figure(2.0, 1.0)[0]))[8:12]
     b'WEBP'
     """
-    image: Image.Image = Image.open(io.BytesIO(png_of(figure)))
-    top = round(title_in / figure.get_figheight() * image.height)
-    image = image.crop((0, top, image.width, image.height))
+    whole = Image.open(io.BytesIO(png))
+    image = whole.crop((0, round(title_share * whole.height), whole.width, whole.height))
     image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     return _webp(image)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from temflux.engine.base.errors import DataError, ReadError, WriteError
 from temflux.engine.files.labels import create_labels, open_labels
 

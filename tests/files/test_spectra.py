@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from temflux.engine.base.errors import DataError, ReadError
 from temflux.engine.files.spectra import create_spectra, open_spectra
 

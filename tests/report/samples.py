@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from temflux.engine.report.tables import PEAK_COLUMNS
 
 
@@ -26,15 +27,17 @@ def sample_movie(
     *,
     n_frames: int = 24,
     n_particles: int = 6,
-    size: int = 192,
+    size: int = 128,
     pixel_nm: float | None = 0.1,
     timed: bool = True,
     name: str = "gold 800 °C",
+    n_spectra: int = 2,
     seed: int = 3,
 ) -> SampleMovie:
     """Make up a movie with a beam-off gap, a heater's log, one death and one merge."""
     random = np.random.default_rng(seed)
     times = np.arange(n_frames) * 0.5 + np.where(np.arange(n_frames) >= n_frames // 2, 6.0, 0.0)
+    times = times - times[:1].sum()
     per_row = max(1, int(np.ceil(np.sqrt(n_particles))))
     step = size / per_row
     centres = np.array([divmod(i, per_row) for i in range(n_particles)]) * step + step / 2
@@ -73,7 +76,7 @@ def sample_movie(
     picks = sorted({0, n_frames // 2, n_frames - 1}) if n_frames else []
     overlays = [_overlay(base, frame, size, random) for frame in picks]
     event_table = pd.DataFrame(events, columns=["frame", "time_s", "event", "particle", "other"])
-    peaks, spectra = _spectra(tracks, pixel_nm, picks, random)
+    peaks, spectra = _spectra(tracks, pixel_nm, picks, n_spectra, random)
     return SampleMovie(facts, tracks, event_table, peaks, overlays, spectra)
 
 
@@ -127,14 +130,18 @@ def _overlay(
 
 
 def _spectra(
-    tracks: pd.DataFrame, pixel_nm: float | None, picks: list[int], random: np.random.Generator
+    tracks: pd.DataFrame,
+    pixel_nm: float | None,
+    picks: list[int],
+    n_spectra: int,
+    random: np.random.Generator,
 ) -> tuple[pd.DataFrame, dict[int, list[tuple[int, np.ndarray, float, str]]]]:
     size = 96
     step, unit = (1 / (size * pixel_nm), "1/nm") if pixel_nm else (1 / size, "1/px")
     y, x = np.mgrid[:size, :size] - size // 2
     rows = []
     spectra: dict[int, list[tuple[int, np.ndarray, float, str]]] = {}
-    for particle in tracks["particle"].unique()[:4].tolist():
+    for particle in tracks["particle"].unique()[:n_spectra].tolist():
         own = tracks[tracks["particle"] == particle]
         for frame, time_s in zip(own["frame"], own["time_s"], strict=True):
             spectrum = np.abs(random.normal(0, 0.03, (size, size))) + 0.5 * np.exp(-(x**2 + y**2) / 18)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from temflux.engine.base.errors import DataError, WriteError
 from temflux.engine.report import tables
 from temflux.engine.report.tables import (
