@@ -125,7 +125,7 @@ def _maxima(runs: np.ndarray, corner: tuple[int, int], box: np.ndarray) -> np.nd
 
 @njit(cache=True, nogil=True)
 def _is_near(
-    index: int,
+    index: np.int64,
     n_columns: int,
     separation: float,
     kept: np.ndarray,
