@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import csr_array
 
 from ..base.compiled import use_compiled
 from ..base.errors import DataError, SettingsError
+from .grid import Grid
 
 # A block is a sixth of sigma: finer costs time, coarser shows in the borders' error.
 _BLOCKS_PER_SIGMA = 6
@@ -83,77 +81,12 @@ def standardise(
     if exact:
         result = _standardise_exactly(images, sigma_px, floor, width)
     else:
-        grid = _Grid.over(series.shape[1:], sigma_px)
-        result = _standardise_blocks(images, offset, width, grid, floor, use_compiled(compiled))
+        grid = Grid.over(series.shape[1:], sigma_px / _BLOCKS_PER_SIGMA)
+        passes = (_CompiledPasses if use_compiled(compiled) else _PlainPasses)(grid, offset)
+        result = _standardise_blocks(images, width, sigma_px, floor, passes)
     if unknown is not None:
         result[unknown] = 0
     return result.reshape(np.shape(image))
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Blocks of equal, not always whole, length along one axis, and interpolation between their centres."""
-
-    first: np.ndarray
-    weights: np.ndarray
-    lower: np.ndarray
-    part: np.ndarray
-    sigma: float
-
-    @classmethod
-    def over(cls, length: int, sigma_px: float) -> _Axis:
-        count = max(1, int(np.ceil(length * _BLOCKS_PER_SIGMA / sigma_px)))
-        size = length / count
-        edges = np.arange(count + 1) * size
-        edges[-1] = length
-        first = np.minimum(np.floor(edges[:-1]).astype(np.int64), length - 1)
-        pixels = first[:, None] + np.arange(int(np.ceil(size)) + 1)
-        covered = np.minimum(pixels + 1, edges[1:, None]) - np.maximum(pixels, edges[:-1, None])
-        weights = np.clip(covered, 0, None) / size
-        weights[(pixels >= length) | (weights < 1e-9)] = 0
-        place = np.clip((np.arange(length) + 0.5) / size - 0.5, 0, count - 1)
-        lower = np.minimum(place.astype(np.int64), max(count - 2, 0))
-        # Averaging over a block adds size²/12 to the variance, linear interpolation size²/6.
-        variance = (sigma_px / size) ** 2 - 1 / 4
-        return cls(
-            first, weights.astype(np.float32), lower, (place - lower).astype(np.float32), variance**0.5
-        )
-
-    def averaging(self) -> csr_array:
-        """Blocks of pixels: array (blocks, length)."""
-        blocks, steps = np.nonzero(self.weights)
-        values = self.weights[blocks, steps]
-        return csr_array((values, (blocks, self.first[blocks] + steps)), (len(self.first), len(self.lower)))
-
-    def interpolating(self) -> csr_array:
-        """Pixels between blocks: array (length, blocks)."""
-        pixels = np.arange(len(self.lower))
-        upper = np.minimum(self.lower + 1, len(self.first) - 1)
-        values = np.concatenate([1 - self.part, self.part])
-        places = (np.tile(pixels, 2), np.concatenate([self.lower, upper]))
-        return csr_array((values, places), (len(pixels), len(self.first)))
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Blocks along both axes."""
-
-    rows: _Axis
-    columns: _Axis
-
-    @classmethod
-    def over(cls, shape: tuple[int, ...], sigma_px: float) -> _Grid:
-        return cls(_Axis.over(shape[0], sigma_px), _Axis.over(shape[1], sigma_px))
-
-    def blur(self, row_means: np.ndarray) -> np.ndarray:
-        """Average blocks of rows (B, X) along columns too, and filter: array (B, C), float64."""
-        means = (self.columns.averaging() @ row_means.T.astype(np.float64)).T
-        return gaussian_filter(means, (self.rows.sigma, self.columns.sigma), mode="reflect")
-
-    def widen(self, blocks: np.ndarray) -> np.ndarray:
-        """Interpolate blocks (B, C) along columns: array (B, X), float32."""
-        wide = (self.columns.interpolating() @ blocks.T).T
-        return np.ascontiguousarray(wide, dtype=np.float32)
 
 
 def _as_series(image: np.ndarray) -> np.ndarray:
@@ -198,9 +131,8 @@ def _fill(image: np.ndarray, gaps: np.ndarray, sigma_px: float) -> None:
     if sigma_px < _EXACT_BELOW_PX:
         total, weight = gaussian_filter(image, sigma_px), gaussian_filter(known, sigma_px)
     else:
-        grid = _Grid.over(image.shape, sigma_px)
-        average, back = grid.rows.averaging(), grid.rows.interpolating()
-        total, weight = (back @ grid.widen(grid.blur(average @ part)) for part in (image, known))
+        grid = Grid.over(image.shape, sigma_px / _BLOCKS_PER_SIGMA)
+        total, weight = (grid.interpolate(grid.blur(grid.average(part), sigma_px)) for part in (image, known))
     elsewhere = float(image.sum(dtype=np.float64) / max(known.sum(dtype=np.float64), 1.0))
     local = np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), elsewhere)
     image[gaps] = local[gaps]
@@ -220,27 +152,11 @@ def _standardise_exactly(images: np.ndarray, sigma_px: float, floor: float, widt
     return deviation / np.maximum(spread, np.float32(least))
 
 
-def _standardise_blocks(
-    images: np.ndarray, offset: float, width: float, grid: _Grid, floor: float, compiled: bool
-) -> np.ndarray:
-    passes = _CompiledPasses(grid, offset) if compiled else _PlainPasses(grid, offset)
-    mean = np.zeros((len(grid.rows.first), len(grid.columns.first)))
-    spread = np.zeros_like(mean)
-    for image in images:
-        own = grid.blur(passes.average(image))
-        mean = mean + own / len(images)
-        variance = grid.blur(passes.average_squares(image, grid.widen(own)))
-        spread = spread + np.sqrt(np.maximum(variance, 0)) / len(images)
-    least = max(floor * float(np.sqrt(np.mean(spread**2))), 1e-30)
-    limits = np.array([least, _ROUNDING * width], np.float32)
-    wide_mean, wide_spread = grid.widen(mean), grid.widen(spread)
-    return np.stack([passes.divide(image, wide_mean, wide_spread, limits) for image in images])
-
-
 class _PlainPasses:
     """The passes over an image's pixels in NumPy and SciPy."""
 
-    def __init__(self, grid: _Grid, offset: float) -> None:
+    def __init__(self, grid: Grid, offset: float) -> None:
+        self.grid = grid
         self.average_rows = grid.rows.averaging()
         self.interpolate_rows = grid.rows.interpolating()
         self.offset = np.float32(offset)
@@ -268,20 +184,21 @@ class _PlainPasses:
 class _CompiledPasses:
     """The same passes as numba kernels, each reading the image once."""
 
-    def __init__(self, grid: _Grid, offset: float) -> None:
+    def __init__(self, grid: Grid, offset: float) -> None:
         from . import kernels
 
+        self.grid = grid
         self.kernels = kernels
-        self.rows = grid.rows
         self.offset = np.float32(offset)
 
     def average(self, image: np.ndarray) -> np.ndarray:
         """Average blocks of rows."""
-        return self.kernels.reduce_rows(image, self.offset, self.rows.first, self.rows.weights)
+        axis = self.grid.rows
+        return self.kernels.reduce_rows(image, self.offset, axis.first, axis.weights)
 
     def average_squares(self, image: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Average squared deviations over blocks of rows."""
-        axis = self.rows
+        axis = self.grid.rows
         return self.kernels.reduce_squares(
             image, self.offset, axis.first, axis.weights, mean, axis.lower, axis.part
         )
@@ -290,5 +207,26 @@ class _CompiledPasses:
         self, image: np.ndarray, mean: np.ndarray, spread: np.ndarray, limits: np.ndarray
     ) -> np.ndarray:
         """Divide deviations by the local standard deviation."""
-        axis = self.rows
+        axis = self.grid.rows
         return self.kernels.divide_deviation(image, self.offset, mean, spread, axis.lower, axis.part, limits)
+
+
+def _standardise_blocks(
+    images: np.ndarray,
+    width: float,
+    sigma_px: float,
+    floor: float,
+    passes: _PlainPasses | _CompiledPasses,
+) -> np.ndarray:
+    grid = passes.grid
+    mean = np.zeros((len(grid.rows.first), len(grid.columns.first)))
+    spread = np.zeros_like(mean)
+    for image in images:
+        own = grid.blur(grid.average_columns(passes.average(image)), sigma_px)
+        mean += own / len(images)
+        squares = grid.average_columns(passes.average_squares(image, grid.widen(own)))
+        spread += np.sqrt(np.maximum(grid.blur(squares, sigma_px), 0)) / len(images)
+    least = max(floor * float(np.sqrt(np.mean(spread**2))), 1e-30)
+    limits = np.array([least, _ROUNDING * width], np.float32)
+    wide_mean, wide_spread = grid.widen(mean), grid.widen(spread)
+    return np.stack([passes.divide(image, wide_mean, wide_spread, limits) for image in images])
