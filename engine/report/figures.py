@@ -7,13 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure
+from .canvas import INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure
+from .curves import draw_curve, in_runs, mark_times, with_gaps
 from .shown import Shown, frames_by_particles, label_of
 from .tables import EVENTS
 
-_POINTS_AT_MOST = 1200
 _LOG_PANELS = 2
 # Sizes that differ by more would press all but the largest onto the axis.
 _LOG_SCALE_FROM = 60.0
@@ -65,9 +64,7 @@ def area_over_time(tracks: pd.DataFrame, shown: Shown, *, width_in: float = WIDE
         _areas(axes, tracks, shown)
         axes.set_ylabel(f"area [{shown.area_unit}]" + (", log scale" if axes.get_yscale() == "log" else ""))
         for (name, values), [panel] in zip(log, panels[1:], strict=True):
-            x, [y] = thinned(shown.times, values[np.newaxis])
-            spot = "o" if shown.n_frames == 1 else None
-            panel.plot(*with_gaps(x, y, shown), color=SOFT, linewidth=1, marker=spot, markersize=3)
+            draw_curve(panel, shown.times, values, shown, color=SOFT, linewidth=1)
             panel.set_ylabel(label_of(name).replace(" [", "\n["), linespacing=1.1)
             panel.margins(y=0.15)
             panel.locator_params(axis="y", nbins=3)
@@ -107,15 +104,7 @@ def event_timeline(
         present = np.zeros(shown.n_frames)
         if not tracks.empty:
             present = np.bincount(tracks["frame"], minlength=shown.n_frames).astype(np.float64)
-        x, y = with_gaps(*_first(thinned(shown.times, present[np.newaxis])), shown)
-        count.plot(
-            x,
-            y,
-            color=INK,
-            linewidth=1,
-            marker="o" if shown.n_frames == 1 else None,
-            markersize=3,
-        )
+        draw_curve(count, shown.times, present, shown, color=INK, linewidth=1)
         count.set_ylim(0, max(1.0, present.max(initial=0) * 1.15))
         count.set_ylabel("particles")
         count.locator_params(axis="y", nbins=4, integer=True)
@@ -143,41 +132,6 @@ def event_timeline(
     return figure
 
 
-def thinned(times: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the outline of long curves: the least and the largest value of each short run of frames.
-
-    Parameters
-    ----------
-    times : array (T,)
-        Times of the frames.
-    curves : array (n, T), float64
-        Values; NaN where there is none.
-
-    Returns
-    -------
-    array (t,), array (n, t)
-        At most 1,200 points; untouched where there are no more.
-
-    Examples
-    --------
-    >>> x, y = thinned(np.arange(10_000.0), np.eye(1, 10_000, 5_000))
-    >>> x.size <= 1200, y.max().item()
-    (True, 1.0)
-    """
-    n_frames = curves.shape[1]
-    if n_frames <= _POINTS_AT_MOST:
-        return times, curves
-    run = -(-n_frames // (_POINTS_AT_MOST // 2))
-    whole = -(-n_frames // run) * run
-    padded = np.full((len(curves), whole), np.nan)
-    padded[:, :n_frames] = curves
-    runs = padded.reshape(len(curves), -1, run)
-    low, high = np.fmin.reduce(runs, axis=2), np.fmax.reduce(runs, axis=2)
-    starts = times[::run]
-    middles = times[np.minimum(np.arange(0, whole, run) + run // 2, n_frames - 1)]
-    return np.stack([starts, middles], 1).ravel(), np.stack([low, high], 2).reshape(len(curves), -1)
-
-
 def _areas(axes: Axes, tracks: pd.DataFrame, shown: Shown) -> None:
     if tracks.empty:
         axes.text(0.5, 0.5, "no particle found", transform=axes.transAxes, ha="center", color=SOFT)
@@ -190,32 +144,26 @@ def _areas(axes: Axes, tracks: pd.DataFrame, shown: Shown) -> None:
     if low > 0 and high / low > _LOG_SCALE_FROM:
         axes.set_yscale("log")
     if rest:
-        x, curves = thinned(shown.times, frames_by_particles(tracks, column, rest, shown.n_frames).T)
-        lines = [np.column_stack(with_gaps(x, curve, shown)) for curve in curves]
+        runs = in_runs(shown.times, frames_by_particles(tracks, column, rest, shown.n_frames).T)
+        many = len(rest) > _RASTER_LINES_FROM
         grey = LineCollection(
-            lines,
+            [np.column_stack(with_gaps(runs.x, curve, shown)) for curve in runs.mean],
             colors=REST,
             linewidths=0.5,
-            alpha=0.3 if len(rest) > _RASTER_LINES_FROM else 0.6,
-            rasterized=len(rest) > _RASTER_LINES_FROM,
+            alpha=0.3 if many else 0.6,
+            rasterized=many,
         )
         axes.add_collection(grey)
     coloured = sorted(shown.colours)
-    x, curves = thinned(shown.times, frames_by_particles(tracks, column, coloured, shown.n_frames).T)
+    curves = frames_by_particles(tracks, column, coloured, shown.n_frames).T
     for particle, curve in zip(coloured, curves, strict=True):
-        alone = np.isfinite(curve).sum() < 2
-        axes.plot(
-            *with_gaps(x, curve, shown),
-            color=shown.colours[particle],
-            marker="o" if alone else None,
-            markersize=3,
-        )
+        draw_curve(axes, shown.times, curve, shown, color=shown.colours[particle])
     if axes.get_yscale() == "linear":
         axes.set_ylim(0, high * 1.06)
-    _name_ends(axes, x, dict(zip(coloured, curves, strict=True)), shown)
+    _name_ends(axes, dict(zip(coloured, curves, strict=True)), shown)
 
 
-def _name_ends(axes: Axes, x_shown: np.ndarray, curves: dict[int, np.ndarray], shown: Shown) -> None:
+def _name_ends(axes: Axes, curves: dict[int, np.ndarray], shown: Shown) -> None:
     """Write each curve's particle where it ends; beside the right edge moved apart where they would touch."""
     to_share = axes.transScale + axes.transLimits
     ends, last = {}, {}
@@ -223,7 +171,7 @@ def _name_ends(axes: Axes, x_shown: np.ndarray, curves: dict[int, np.ndarray], s
         seen = np.flatnonzero(np.isfinite(curve))
         if seen.size:
             ends[particle] = float(to_share.transform((0, curve[seen[-1]]))[1])
-            last[particle] = float(x_shown[seen[-1]])
+            last[particle] = float(shown.times[seen[-1]])
     late = shown.times[-1] - 0.03 * np.ptp(shown.times)
     height_in = axes.get_window_extent().height / axes.figure.dpi
     staying = sorted((name for name in ends if last[name] >= late), key=lambda name: ends[name])
@@ -277,77 +225,3 @@ def _bottom(crowd: list[float], apart: float) -> float:
 
 def _top(crowd: list[float], apart: float) -> float:
     return sum(crowd) / len(crowd) + apart * (len(crowd) - 1) / 2
-
-
-def _first(thin: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    return thin[0], thin[1][0]
-
-
-def with_gaps(x: np.ndarray, y: np.ndarray, shown: Shown) -> tuple[np.ndarray, np.ndarray]:
-    """Put a missing value into each gap of the movie, so that no line crosses it.
-
-    Parameters
-    ----------
-    x, y : array (t,)
-        Times in the movie's shown unit, and values.
-    shown : Shown
-        The movie's axes.
-
-    Returns
-    -------
-    array (t + gaps,), array (t + gaps,)
-        The same with one NaN in each gap.
-
-    Examples
-    --------
-    >>> from .shown import show
-    >>> gap = show({"movie": "a", "frames": 4, "times_s": [0.0, 1.0, 2.0, 30.0]}, pd.DataFrame())
-    >>> with_gaps(gap.times, np.ones(4), gap)[1].tolist()
-    [1.0, 1.0, 1.0, nan, 1.0]
-    """
-    after = [int(np.searchsorted(x, end)) for _, end in shown.gaps]
-    middles = [(start + end) / 2 for start, end in shown.gaps]
-    return np.insert(x, after, middles), np.insert(y.astype(np.float64), after, np.nan)
-
-
-def mark_times(panels: list[Axes], shown: Shown, *, name_gaps: bool = False) -> None:
-    """Shade spans without frames, set the time axis's limits and name it under the last panel.
-
-    Parameters
-    ----------
-    panels : list of Axes
-        Panels below each other that share the time axis.
-    shown : Shown
-        The movie's axes.
-    name_gaps : bool
-        True writes into the wide ones what they are.
-
-    Examples
-    --------
-    >>> from .shown import show
-    >>> _, [[axes]] = new_figure(2.0, 1.0)
-    >>> mark_times([axes], show({"movie": "a", "frames": 4}, pd.DataFrame()))
-    >>> axes.get_xlabel()
-    'frame'
-    """
-    for axes in panels:
-        for start, end in shown.gaps:
-            axes.axvspan(start, end, facecolor=FAINT, alpha=0.35, linewidth=0)
-    wide = [gap for gap in shown.gaps if gap[1] - gap[0] > 0.09 * max(np.ptp(shown.times), 1e-12)]
-    for start, end in wide if name_gaps else ():
-        panels[0].text(
-            (start + end) / 2,
-            0.985,
-            "no frames",
-            transform=panels[0].get_xaxis_transform(),
-            ha="center",
-            va="top",
-            color=SOFT,
-            fontsize=7,
-        )
-    last = panels[-1]
-    last.set_xlabel(shown.time_label)
-    last.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=shown.time_unit is None))
-    first, final = float(shown.times[0]), float(shown.times[-1])
-    pad = 0.01 * (final - first) or 0.5
-    last.set_xlim(first - pad, final + pad)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from .canvas import INK, NARROW_IN, SOFT, WIDE_IN, house_style, margins, new_figure
-from .figures import mark_times, thinned, with_gaps
+from .curves import draw_curve, mark_times
 from .overlay import nice_length
 from .shown import Shown, number
 
@@ -243,13 +243,9 @@ def _traces(above: Axes, below: Axes, peaks: pd.DataFrame, shown: Shown) -> None
         intensity[frames] = by_frame["intensity"].mean()
         angle[frames] = half_turns(by_frame["angle_deg"].min().to_numpy())
         middle = float(np.nanmedian(angle))
-        spot = "o" if len(frames) < 2 else None
-        for axes, values in ((above, intensity), (below, angle - middle)):
-            x, curves = thinned(shown.times, values[np.newaxis])
-            line = with_gaps(x, curves[0], shown)
-            axes.plot(
-                *line, color=colour, linestyle=dash, label=_pair_name(pair, middle), marker=spot, markersize=3
-            )
+        name = _pair_name(pair, middle)
+        draw_curve(above, shown.times, intensity, shown, color=colour, linestyle=dash, label=name)
+        draw_curve(below, shown.times, angle - middle, shown, color=colour, linestyle=dash)
     above.legend(
         loc="lower left",
         bbox_to_anchor=(-0.02, 0.99),

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ..files.atomic import atomic_file
 from .canvas import save_figure
+from .curves import run_length
 from .figures import area_over_time, event_timeline
 from .lattice import Spectra, outstanding, peak_traces, spectra_strip
 from .listing import event_rows, fact_rows, headline, particle_rows
@@ -105,6 +106,7 @@ def write_report(
         .get_template("page.html")
         .render(
             shown=shown,
+            run=run_length(shown.n_frames),
             headline=headline(shown, events),
             facts=fact_rows(facts, shown, tracks),
             notes=[str(note) for note in facts.get("notes", ())],
