@@ -24,6 +24,7 @@ _PARTICLES_IN_STRIP = 4
 _PAIRS_TRACED = 3
 _PAIR_STYLES = (("#0072B2", "-"), ("#D55E00", (0, (4, 1.5))), ("#009E73", (0, (1, 1))))
 _MAP = "magma"
+_GROUP_GAP_IN = 0.12
 
 
 def spectra_strip(
@@ -66,16 +67,16 @@ def spectra_strip(
     down = -(-len(known) // across)
     columns = most * across
     bar_in = 0.5
-    side = min((width_in - bar_in) / columns, 1.9)
+    side = min((width_in - bar_in - _GROUP_GAP_IN * (across - 1)) / columns, 1.9)
     height = down * (side + 0.36) + 0.05
     with house_style():
-        figure = new_figure(columns * side + bar_in, height)[0]
+        figure = new_figure(columns * side + _GROUP_GAP_IN * (across - 1) + bar_in, height)[0]
         figure.clear()
         width = figure.get_figwidth()
         for place, particle in enumerate(known):
             row, column = divmod(place, across)
             top = 1 - (row * (side + 0.36) + 0.36) / height
-            left = column * most * side / width
+            left = column * (most * side + _GROUP_GAP_IN) / width
             figure.text(
                 left,
                 top + 0.2 / height,
@@ -93,7 +94,7 @@ def spectra_strip(
                 axes = figure.add_axes(box)
                 _spectrum(axes, np.asarray(spectrum), step, unit, q_shown)
                 figure.text(box[0], top + 0.05 / height, _moment(shown, frame), fontsize=7, color=SOFT)
-        _amplitude_bar(figure, columns * side)
+        _amplitude_bar(figure, width - bar_in)
     return figure
 
 
