@@ -78,7 +78,7 @@ class Stack:
     missing : tuple of int
         Frames known when opened to be unreadable; they read as zeros.
     notes : tuple of str
-        Sentences a user should see: assumptions made, calibration not found.
+        Sentences a user should see: what the file said that is impossible or had to be assumed.
     metadata : mapping
         What the file said of microscope, detector and exposure.
 
@@ -128,6 +128,16 @@ class Stack:
     def n_frames(self) -> int:
         """Number of frames."""
         return self.frames.shape[0]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Say in a sentence each what is not known of pixel size and time stamps."""
+        said = []
+        if self.pixel_nm is None:
+            said.append("no pixel size is known: every length and area is in pixels; give --pixel-nm")
+        if self.times_s is None and self.n_frames > 1:
+            said.append("no frame times are known: frames are counted, not timed; give --frame-s")
+        return tuple(said)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read frames start (included) to stop (excluded) as an array (stop - start, Y, X)."""

@@ -84,43 +84,31 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Write a folder whole or not at all.
+def replace_folder(finished: Path, path: Path) -> None:
+    """Give a finished folder its final name, in place of an earlier one.
 
     Parameters
     ----------
+    finished : Path
+        The folder as it shall be, on the same disk as `path`.
     path : Path
-        The folder to make or replace.
-
-    Yields
-    ------
-    Path
-        An empty temporary folder beside `path`; it takes the place of `path` when the block ends well.
+        Its final name; an earlier folder of that name goes only once it is out of the way.
 
     Raises
     ------
     WriteError
-        If the system refuses to write; an earlier folder of that name stays as it was.
+        If the system refuses.
 
     Examples
     --------
     >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "movie"
-    >>> with atomic_folder(target) as temporary:
-    ...     _ = (temporary / "a.txt").write_text("a")
+    >>> finished = Path(tempfile.mkdtemp())
+    >>> replace_folder(finished, finished.with_name(f"{finished.name}-movie"))
     """
-    temporary = path.with_name(f".{path.name}.partial")
     earlier = path.with_name(f".{path.name}.earlier")
     with write_errors(path):
-        try:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            yield temporary
-            if path.exists():
-                shutil.rmtree(earlier, ignore_errors=True)
-                path.rename(earlier)
-            temporary.rename(path)
+        if path.exists():
             shutil.rmtree(earlier, ignore_errors=True)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            path.rename(earlier)
+        finished.rename(path)
+        shutil.rmtree(earlier, ignore_errors=True)

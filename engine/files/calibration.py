@@ -95,7 +95,7 @@ def finish_stack(frames: Frames, found: Found, path: Path, *, one_file_a_frame: 
     Returns
     -------
     Stack
-        With one sentence in its notes for each calibration that the file lacks.
+        Calibrated as far as the file says.
 
     Raises
     ------
@@ -108,13 +108,6 @@ def finish_stack(frames: Frames, found: Found, path: Path, *, one_file_a_frame: 
         raise DataError(
             f"{path} holds no frames: its shape is {frames.shape}; expected at least one of 1 x 1"
         )
-    notes = list(found.notes)
-    if found.pixel_nm is None:
-        notes.append("pixel size not in the file: results are in pixels; give --pixel-nm")
-    if found.times_s is None and frames.shape[0] > 1:
-        notes.append("frame times not in the file: frames are counted, not timed; give --frame-s")
-    if found.dose_e_per_A2 is None:
-        notes.append("dose not in the file; give --dose-e-per-A2 where it matters")
     return Stack(
         frames,
         name=found.name or movie_name(path),
@@ -124,7 +117,7 @@ def finish_stack(frames: Frames, found: Found, path: Path, *, one_file_a_frame: 
         start=found.start,
         source=str(path),
         one_file_a_frame=one_file_a_frame,
-        notes=tuple(notes),
+        notes=tuple(found.notes),
         metadata=found.metadata,
     )
 

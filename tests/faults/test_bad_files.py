@@ -165,7 +165,7 @@ def test_an_impossible_pixel_size_is_left_out(tmp_path, side_A):
     _mrc(tmp_path / "a.mrc", MOVIE, side_A=side_A)
     stack = open_movie(tmp_path / "a.mrc")
     assert stack.pixel_nm is None
-    assert any("--pixel-nm" in note for note in stack.notes)
+    assert any("--pixel-nm" in said for said in stack.unknown)
     assert side_A == 0 or any("impossible" in note for note in stack.notes)
     _mrc(tmp_path / "b.mrc", MOVIE)
     assert open_movie(tmp_path / "b.mrc").pixel_nm == pytest.approx(0.15)

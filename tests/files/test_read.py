@@ -44,8 +44,8 @@ def test_dm4_without_calibration_says_so(tmp_path, movie):
     stack = open_movie(tmp_path / "a.dm4")
     assert stack.pixel_nm is None
     assert stack.times_s is None
-    assert any("--pixel-nm" in note for note in stack.notes)
-    assert any("--frame-s" in note for note in stack.notes)
+    assert any("--pixel-nm" in said for said in stack.unknown)
+    assert any("--frame-s" in said for said in stack.unknown)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

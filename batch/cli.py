@@ -1,0 +1,88 @@
+"""The command `temflux`: light until a command is chosen, so that help comes at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from temflux.engine.base.errors import SettingsError, TemfluxError
+
+from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
+
+
+def make_app() -> App:
+    """Make the command line, with each command imported only when it is asked for."""
+    app = App(
+        name="temflux",
+        help="In situ electron-microscopy movies into numbers: every nanoparticle's identity, area, "
+        "lattice and events over time.",
+        version=lambda: version("temflux"),
+        name_transform=lambda name: name.strip("_").replace("_", "-"),
+        result_action="return_value",
+    )
+    app.command(
+        "temflux.batch.commands:track",
+        name="track",
+        help="Track every particle of a movie, or of every movie below a folder.",
+    )
+    app.command(
+        "temflux.batch.commands:info",
+        name="info",
+        help="Say what a movie's file holds: frames, calibration, times, dose, metadata.",
+    )
+    app.command(
+        "temflux.batch.commands:demo",
+        name="demo",
+        help="Simulate a small movie, track it, and say where its page is.",
+    )
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        What was typed after `temflux`; the process's own where None.
+
+    Returns
+    -------
+    int
+        0 all good, 1 some movies failed, 2 bad arguments, 130 stopped by the user.
+    """
+    try:
+        result = make_app()(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _refuse(_one_line(error), BAD_ARGUMENTS)
+    except SettingsError as error:
+        return _refuse(str(error), BAD_ARGUMENTS)
+    except TemfluxError as error:
+        return _refuse(str(error), SOME_FAILED)
+    except KeyboardInterrupt:
+        return _refuse("stopped; what was done is kept, run the same command to go on", INTERRUPTED)
+    return result if isinstance(result, int) else GOOD
+
+
+def _one_line(error: CycloptsError) -> str:
+    cause = error.__cause__
+    if type(cause).__name__ == "ValidationError":
+        from pydantic import ValidationError
+
+        from temflux.engine.workflows.settings import explain
+
+        if isinstance(cause, ValidationError):
+            return explain(cause)
+    return " ".join(str(error).split())
+
+
+def _refuse(line: str, code: int) -> int:
+    sys.stderr.write(f"temflux: {line}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

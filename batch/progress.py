@@ -1,0 +1,114 @@
+"""What a user sees while a batch runs: the stage, frames per second and the time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from .plan import Movie
+from .runner import Outcome
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class _FramesPerSecond(ProgressColumn):
+    """Frames per second of the stage under way."""
+
+    def render(self, task: Task) -> Text:
+        """Write the rate, or nothing before the first block is done."""
+        return Text("" if not task.speed else f"{task.speed:.3g} frames/s", style="progress.data.speed")
+
+
+class BatchProgress:
+    """A bar for the stage under way, and a line for each movie that has ended.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to draw.
+    n_movies : int
+        Movies of the batch.
+    """
+
+    def __init__(self, console: Console, n_movies: int) -> None:
+        self._console = console
+        self._n_movies = n_movies
+        self._n_ended = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _FramesPerSecond(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("opening", total=None)
+        self._stage = ""
+        self._stage_began = self._said_last = time.monotonic()
+
+    def __enter__(self) -> BatchProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def stage(self, movie: Movie, stage: str, done: int, total: int) -> None:
+        """Show how far a movie's stage has come."""
+        description = f"{movie.name}: {stage}"
+        if description != self._stage:
+            self._stage = description
+            self._stage_began = time.monotonic()
+            self._progress.reset(self._bar, description=description, total=total)
+        self._progress.update(self._bar, completed=done)
+        if not self._console.is_terminal:
+            self._say_now_and_then(done, total)
+
+    def _say_now_and_then(self, done: int, total: int) -> None:
+        """Write a line to a log file, where a bar cannot be drawn, every half minute."""
+        now = time.monotonic()
+        if now - self._said_last < _SECONDS_BETWEEN_LINES or not done:
+            return
+        self._said_last = now
+        rate = done / (now - self._stage_began)
+        left_s = (total - done) / rate
+        line = f"{self._stage}, {done} of {total} frames, {rate:.3g} frames/s, {left_s:.0f} s left"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def ended(self, movie: Movie, outcome: Outcome) -> None:
+        """Write one line for a movie that has ended, and its notes below it."""
+        self._n_ended += 1
+        count = f"[{self._n_ended}/{self._n_movies}] " if self._n_movies > 1 else ""
+        entry = outcome.entry
+        if outcome.skipped:
+            line = f"{movie.name}: done before"
+        elif entry.status == "failed":
+            line = f"{movie.name}: failed: {entry.why}"
+        else:
+            rate = entry.facts["frames"] / max(outcome.seconds, 1e-9)
+            line = (
+                f"{movie.name}: {entry.facts['frames']} frames, {entry.facts['particles']} particles, "
+                f"{outcome.seconds:.1f} s ({rate:.3g} frames/s)"
+            )
+        style = "red" if entry.status == "failed" else None
+        self._console.print(f"{count}{line}", style=style, markup=False, highlight=False, soft_wrap=True)
+        for note in outcome.notes:
+            self._console.print(
+                f"  note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True
+            )

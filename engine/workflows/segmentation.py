@@ -1,0 +1,156 @@
+"""How a movie's particles are marked: chosen once for the whole movie, then applied frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import DataError, ReadError
+from ..base.stack import Stack
+from ..files.read import open_movie
+from ..images.clean import finite_frame
+from ..images.threshold import choose_threshold, segment_by_threshold
+
+PROBABILITY_THRESHOLD = 0.9
+_READ_BYTES = 64 * 2**20
+_SAMPLE_BYTES = 256 * 2**20
+_SAMPLE_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A threshold with chosen settings, or masks from elsewhere.
+
+    Parameters
+    ----------
+    threshold : mapping
+        Keywords of `segment_by_threshold`; not used where there are masks.
+    masks : Stack or None
+        One mask, label image or probability map (Y, X) for each frame.
+    """
+
+    threshold: Mapping[str, Any] = field(default_factory=dict)
+    masks: Stack | None = None
+
+    def mask(self, index: int, frame: np.ndarray) -> np.ndarray:
+        """Mark the particles of a frame, an array (Y, X) of bool."""
+        if self.masks is None:
+            return segment_by_threshold(frame, **self.threshold)
+        mask = self.masks.read(index, index + 1)[0]
+        return mask > PROBABILITY_THRESHOLD if mask.dtype.kind == "f" else mask != 0
+
+    def describe(self) -> dict[str, Any]:
+        """Say for the record how particles were marked."""
+        if self.masks is None:
+            return {"kind": "threshold", **self.threshold}
+        return {"kind": "masks", "source": self.masks.source, "fingerprint": self.masks.fingerprint}
+
+
+def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -> Segmentation:
+    """Choose how the particles of a movie are marked.
+
+    Parameters
+    ----------
+    stack : Stack
+        The movie.
+    segment : str
+        "threshold", or "masks:PATH".
+    polarity : str
+        "auto", "dark" or "bright", for the threshold.
+
+    Returns
+    -------
+    Segmentation
+        The same for every frame of the movie.
+
+    Raises
+    ------
+    DataError
+        If the masks' shape is not the movie's, or no frame can be read.
+    ReadError
+        If the masks cannot be read.
+    """
+    kind, _, path = segment.partition(":")
+    if kind == "masks":
+        masks = open_movie(path)
+        if masks.shape != stack.shape:
+            raise DataError(
+                f"{path}: expected masks of the movie's shape {stack.shape} (frames, rows, columns), "
+                f"got {masks.shape}"
+            )
+        return Segmentation(masks=masks)
+    samples = sample_frames(stack)
+    return Segmentation(threshold=choose_threshold(samples, polarity=polarity))
+
+
+def sample_frames(stack: Stack) -> np.ndarray:
+    """Read a few frames from all over a movie, within a fixed budget of memory.
+
+    Parameters
+    ----------
+    stack : Stack
+        The movie.
+
+    Returns
+    -------
+    array (n, Y, X)
+        At most 8 frames, evenly spaced, without those that are unreadable.
+
+    Raises
+    ------
+    DataError
+        If none of them can be read.
+    """
+    frame_bytes = 4 * stack.shape[1] * stack.shape[2]
+    wanted = min(stack.n_frames, _SAMPLE_FRAMES, max(2, _SAMPLE_BYTES // frame_bytes))
+    readable = np.setdiff1d(np.arange(stack.n_frames), stack.missing)
+    places = np.linspace(0, max(len(readable) - 1, 0), min(wanted, len(readable))).round().astype(int)
+    chosen = readable[places].tolist()
+    frames = [frame for index in chosen for frame in read_frames(stack, index, index + 1)]
+    usable = [finite_frame(frame)[0] for frame in frames if frame is not None]
+    if not usable:
+        raise DataError(f"{stack.source}: expected frames to choose a threshold from, could read none")
+    return np.stack(usable)
+
+
+def read_frames(stack: Stack, start: int, stop: int) -> Iterator[np.ndarray | None]:
+    """Read frames a few at a time, within a fixed budget of memory.
+
+    Parameters
+    ----------
+    stack : Stack
+        The movie.
+    start, stop : int
+        First frame, and the one after the last.
+
+    Yields
+    ------
+    array (Y, X) or None
+        Each frame; None for one that is known to be missing, or cannot be read where each frame is a file.
+
+    Raises
+    ------
+    ReadError
+        If a frame of a movie in one file cannot be read.
+
+    Examples
+    --------
+    >>> len(list(read_frames(Stack.from_array(np.zeros((3, 4, 5))), 0, 2)))
+    2
+    """
+    frame_bytes = stack.shape[1] * stack.shape[2] * stack.dtype.itemsize
+    at_once = 1 if stack.one_file_a_frame else max(1, _READ_BYTES // frame_bytes)
+    for first in range(start, stop, at_once):
+        last = min(first + at_once, stop)
+        try:
+            frames = stack.read(first, last)
+        except ReadError:
+            if not stack.one_file_a_frame:
+                raise
+            yield None
+            continue
+        for index, frame in enumerate(frames, start=first):
+            yield None if index in stack.missing else frame

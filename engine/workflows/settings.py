@@ -1,0 +1,159 @@
+"""Settings of the workflows: the one model that the command line, JSON files and dialogs are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..base.errors import SettingsError
+
+
+class TrackSettings(BaseModel):
+    """Settings of `track`; unknown names are refused, units stand in the names.
+
+    Examples
+    --------
+    >>> TrackSettings(pixel_nm=0.1).overlap
+    0.5
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    segment: str = Field(
+        "threshold",
+        description="What marks the particles: threshold (no network), or masks:PATH for masks, labels or "
+        "probability maps made elsewhere (PATH#NAME chooses an array in a file of several).",
+    )
+    polarity: Literal["auto", "dark", "bright"] = Field(
+        "auto", description="Whether particles are darker or brighter than what is around them."
+    )
+    dataset: str | None = Field(
+        None, description="Name of the array to read where a file holds several (HDF5, Zarr, npz)."
+    )
+    pixel_nm: float | None = Field(
+        None, gt=0, description="Side of a pixel [nm]; overrides or supplies the file's."
+    )
+    frame_s: float | None = Field(
+        None, gt=0, description="Time from frame to frame [s]; overrides or supplies the file's time stamps."
+    )
+    dose_e_per_A2: float | None = Field(
+        None, gt=0, description="Dose of a frame [e⁻/Å²]; overrides or supplies the file's."
+    )
+    min_separation_nm: float = Field(
+        2.0,
+        gt=0,
+        description="Least distance of particle centres [nm]; its square is the least area.",
+    )
+    min_separation_px: float = Field(
+        10.0, gt=0, description="The same in pixels, used only where the pixel size is unknown."
+    )
+    neck: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Touching particles are cut apart where the neck between them is narrower than this "
+        "fraction of the smaller one's width; 1 cuts at every neck, as published.",
+    )
+    overlap: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Common area, as a fraction, above which two instances are the same particle.",
+    )
+    overlap_of: Literal["smaller", "previous", "current", "iou"] = Field(
+        "smaller", description="What the common area is a fraction of."
+    )
+    memory: int = Field(
+        0, ge=0, le=100, description="Frames in a row that a particle may be missed and still be the same."
+    )
+    spectra: str = Field(
+        "all",
+        description="Particles whose Fourier spectra are followed: all, none, or numbers such as 1,4,7.",
+    )
+    log: Path | None = Field(
+        None, description="Log of a heater, gas system or holder, joined to the frames by time."
+    )
+    log_offset_s: float = Field(
+        0.0, description="Seconds to add to the log's times before it is joined to the frames."
+    )
+
+    @field_validator("segment")
+    @classmethod
+    def _known_segmentation(cls, value: str) -> str:
+        kind, _, name = value.partition(":")
+        if value == "threshold" or (kind == "masks" and name):
+            return value
+        if kind == "model":
+            raise ValueError("no trained models come with this version; use threshold or masks:PATH")
+        raise ValueError(f"expected threshold or masks:PATH, got {value!r}")
+
+    @field_validator("spectra")
+    @classmethod
+    def _known_spectra(cls, value: str) -> str:
+        if value not in ("all", "none") and not all(part.strip().isdigit() for part in value.split(",")):
+            raise ValueError(f"expected all, none, or particle numbers such as 1,4,7, got {value!r}")
+        return value
+
+    def wants_spectrum(self, particle: int) -> bool:
+        """Tell whether the spectra of a particle are wanted."""
+        if self.spectra in ("all", "none"):
+            return self.spectra == "all"
+        return particle in {int(part) for part in self.spectra.split(",")}
+
+
+def read_settings(values: Mapping[str, Any]) -> TrackSettings:
+    """Validate settings from a file or a dialog.
+
+    Parameters
+    ----------
+    values : mapping from name to value
+        Any of the fields of `TrackSettings`.
+
+    Returns
+    -------
+    TrackSettings
+        The values, with defaults for those not given.
+
+    Raises
+    ------
+    SettingsError
+        One line that names each setting at fault.
+
+    Examples
+    --------
+    >>> read_settings({"memory": 2}).memory
+    2
+    """
+    try:
+        return TrackSettings(**values)
+    except ValidationError as error:
+        raise SettingsError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what is wrong with settings.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+        What the model raised.
+
+    Returns
+    -------
+    str
+        "name: what is wrong (got value)" for each setting, joined by semicolons.
+    """
+    said = []
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"]) or "settings"
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(TrackSettings.model_fields)
+            said.append(f"{name}: no such setting; known are {known}")
+        elif fault["type"] == "value_error":
+            said.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        else:
+            said.append(f"{name}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
+    return "; ".join(said)

@@ -1,0 +1,312 @@
+"""Track: a movie in; every particle's identity, area, position and spectrum over time out."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..base.blocks import Block, Runner, plan_blocks, run_serial
+from ..base.stack import Stack
+from ..files.atomic import replace_folder
+from ..files.labels import create_labels, open_labels
+from ..files.read import open_movie
+from ..files.spectra import create_spectra, open_spectra
+from ..measure.fourier import crop_size
+from ..report.tables import summary_row
+from .resumable import KeptOnDisk, claim_folder
+from .segmentation import Segmentation, choose_segmentation
+from .settings import TrackSettings
+from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels, no_peaks
+from .track_report import Findings, movie_facts, write_findings
+from .track_tables import fault_notes, link, number_peaks, with_log, with_pair_ratio
+
+Progress = Callable[[str, int, int], None]
+
+FRAMES_PER_BLOCK = 16
+# One chunk of a spectra store, so that no two workers write the same file.
+_FRAMES_PER_SPECTRA_BLOCK = 8
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What tracking a movie gave; the same tables and arrays lie in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of all outputs; `page.html` shows them.
+    tracks : pandas.DataFrame
+        One row per particle and frame.
+    events : pandas.DataFrame
+        Births, deaths, splits and merges.
+    peaks : pandas.DataFrame
+        Fourier peaks per particle and frame.
+    notes : tuple of str
+        What a user should know of assumptions made and frames not used.
+    facts : mapping
+        The movie's row of the summary.
+    provenance : mapping
+        Version, settings, input, segmentation.
+    """
+
+    folder: Path
+    tracks: pd.DataFrame
+    events: pd.DataFrame
+    peaks: pd.DataFrame
+    notes: tuple[str, ...]
+    facts: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def labels(self) -> Any:
+        """Label image (T, Y, X) of identities, a Zarr array that reads when sliced."""
+        return open_labels(self.folder / "labels.zarr")
+
+    def spectra(self, particle: int) -> Any:
+        """Spectra (T, N, N) of a particle, a Zarr array that reads when sliced."""
+        return open_spectra(self.folder / "spectra" / f"{particle}.zarr")
+
+
+def track(
+    source: str | Path | Stack,
+    settings: TrackSettings | None = None,
+    *,
+    out: str | Path | None = None,
+    runner: Runner = run_serial,
+    progress: Progress | None = None,
+    frames_per_block: int = FRAMES_PER_BLOCK,
+) -> TrackResult:
+    """Track every particle of a movie through its frames.
+
+    Parameters
+    ----------
+    source : path or Stack
+        A movie's file or folder, or a movie already opened.
+    settings : TrackSettings or None
+        Defaults where None.
+    out : path or None
+        Folder of the outputs, written whole or not at all; a temporary folder where None.
+    runner : callable
+        Runs a function over blocks of frames: serially, in processes, on a cluster; the result is the same.
+    progress : callable or None
+        Called with the stage's name, frames done and frames in all.
+    frames_per_block : int
+        Frames that a worker takes at a time; the result does not depend on it.
+
+    Returns
+    -------
+    TrackResult
+        Tables in memory, everything else in the result's folder.
+
+    Raises
+    ------
+    TemfluxError
+        If the movie, the masks or the log cannot be used, or the outputs cannot be written.
+
+    References
+    ----------
+    Larsen, PhD thesis, DTU (2023), section 3.5 and Chapter 6.
+
+    Examples
+    --------
+    >>> from temflux.engine.generate.phantom import phantom_movie
+    >>> len(track(phantom_movie(n_frames=2, shape=(128, 128), n_particles=1).stack).tracks) > 0
+    True
+    """
+    settings = settings or TrackSettings()
+    stack = open_calibrated(source, settings)
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="temflux-")) / stack.name
+    work = folder.with_name(f".{folder.name}.work")
+    claim_folder(work, work_key(stack, settings))
+    job = Job(stack, settings, work, runner, progress or _no_progress, frames_per_block)
+
+    segmentation = choose_segmentation(stack, settings.segment, polarity=settings.polarity)
+    kept, blocks = find_instances(job, segmentation)
+    instances, overlaps = kept.load_all(blocks, "instances"), kept.load_all(blocks, "overlaps")
+    tracks, events = link(instances, overlaps, stack, settings)
+    identities = Identities.save(work, stack.n_frames, instances["frame"], tracks["particle"].to_numpy())
+    found = FoundFrames(kept, tuple(blocks), identities, stack.shape[1:])
+    paint_labels(job, found)
+    peaks = follow_spectra(job, found, tracks)
+    tracks = with_pair_ratio(tracks, peaks)
+    tracks, frames, log_notes = with_log(tracks, stack, settings)
+    notes = (
+        *stack.notes,
+        *stack.unknown,
+        *_separation_note(stack, settings),
+        *log_notes,
+        *fault_notes(kept.load_all(blocks, "faults")),
+    )
+    provenance = _provenance(stack, settings, segmentation)
+    findings = Findings(tracks, events, peaks, frames, notes, provenance)
+    write_findings(job.result, stack, found, findings)
+    replace_folder(job.result, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    facts = summary_row(movie_facts(stack, frames), tracks, events)
+    return TrackResult(folder, tracks, events, peaks, notes, facts, provenance)
+
+
+def open_calibrated(source: str | Path | Stack, settings: TrackSettings) -> Stack:
+    """Open a movie, with the calibration that the settings override or supply.
+
+    Parameters
+    ----------
+    source : path or Stack
+        A movie's file or folder, or a movie already opened.
+    settings : TrackSettings
+        Calibration given by the user.
+
+    Returns
+    -------
+    Stack
+        The movie.
+    """
+    stack = source if isinstance(source, Stack) else _open(source, settings)
+    return stack.with_calibration(
+        pixel_nm=settings.pixel_nm, frame_s=settings.frame_s, dose_e_per_A2=settings.dose_e_per_A2
+    )
+
+
+def _open(source: str | Path, settings: TrackSettings) -> Stack:
+    return open_movie(source, dataset=settings.dataset, pixel_nm=settings.pixel_nm)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One movie being tracked: what is read, how, where it is kept and who runs it."""
+
+    stack: Stack
+    settings: TrackSettings
+    work: Path
+    runner: Runner
+    progress: Progress
+    frames_per_block: int
+
+    @property
+    def result(self) -> Path:
+        """Folder in which the outputs gather until all are whole."""
+        return self.work / "result"
+
+    def run(
+        self, stage: str, per_block: Callable[[Block], Mapping[str, np.ndarray]], blocks: Sequence[Block]
+    ) -> KeptOnDisk:
+        """Run a stage over its blocks; those done before a stop are not done again."""
+        kept = KeptOnDisk(per_block, self.work / stage.replace(" ", "-"))
+        done = 0
+        self.progress(stage, 0, self.stack.n_frames)
+        for block in self.runner(kept, blocks):
+            done += block.stop - block.start
+            self.progress(stage, done, self.stack.n_frames)
+        return kept
+
+
+def find_instances(job: Job, segmentation: Segmentation) -> tuple[KeptOnDisk, list[Block]]:
+    """Find the instances of all frames; say in which blocks they are kept."""
+    stack, settings = job.stack, job.settings
+    per_block = FindInstances(
+        stack=stack,
+        segmentation=segmentation,
+        min_separation_px=_min_separation_px(stack, settings),
+        neck=settings.neck,
+        memory=settings.memory,
+    )
+    blocks = plan_blocks(stack.n_frames, frames_per_block=job.frames_per_block, halo=settings.memory + 1)
+    return job.run("finding particles", per_block, blocks), blocks
+
+
+def paint_labels(job: Job, found: FoundFrames) -> None:
+    """Paint every frame's instances, with identities as labels, into the label store."""
+    stack = job.stack
+    path = job.result / "labels.zarr"
+    if not path.exists():
+        step_s = (
+            np.median(np.diff(stack.times_s)) if stack.times_s is not None and stack.n_frames > 1 else None
+        )
+        create_labels(path, shape=stack.shape, pixel_nm=stack.pixel_nm, frame_s=step_s, name=stack.name)
+    job.run("painting labels", PaintLabels(found, path), found.blocks)
+
+
+def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Follow the spectra of the particles wanted, and number the peaks in them."""
+    stack = job.stack
+    sizes = {
+        particle: size
+        for particle, size in _spectrum_sizes(tracks).items()
+        if job.settings.wants_spectrum(particle)
+    }
+    folder = job.result / "spectra"
+    for particle, size in sizes.items():
+        path = folder / f"{particle}.zarr"
+        if not path.exists():
+            create_spectra(
+                path,
+                n_frames=stack.n_frames,
+                size=size,
+                reciprocal_pixel_per_nm=None if stack.pixel_nm is None else 1.0 / (size * stack.pixel_nm),
+                frames_per_chunk=_FRAMES_PER_SPECTRA_BLOCK,
+            )
+    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK) if sizes else []
+    kept = job.run("following spectra", FollowSpectra(stack, found, sizes, folder), blocks)
+    return number_peaks(kept.load_all(blocks, "peaks") if blocks else no_peaks(), stack, sizes)
+
+
+def _spectrum_sizes(tracks: pd.DataFrame) -> dict[int, int]:
+    """One side [px] for all spectra of a particle, so that they share one reciprocal pixel."""
+    heights = (tracks["bbox_y1_px"] - tracks["bbox_y0_px"]).groupby(tracks["particle"]).max()
+    widths = (tracks["bbox_x1_px"] - tracks["bbox_x0_px"]).groupby(tracks["particle"]).max()
+    return {int(p): crop_size(int(heights[p]), int(widths[p])) for p in heights.index}
+
+
+def _min_separation_px(stack: Stack, settings: TrackSettings) -> float:
+    if stack.pixel_nm is None:
+        return settings.min_separation_px
+    return settings.min_separation_nm / stack.pixel_nm
+
+
+def _separation_note(stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
+    if stack.pixel_nm is not None:
+        return ()
+    separation = f"{settings.min_separation_px:g} px"
+    return (
+        f"particles are kept {separation} apart (--min-separation-px); the rule in nm needs a pixel size",
+    )
+
+
+def work_key(stack: Stack, settings: TrackSettings) -> dict[str, Any]:
+    """Say what half-done work must agree in to be gone on with; frames in memory never are the same."""
+    return {
+        "version": version("temflux"),
+        "source": stack.source,
+        "fingerprint": stack.fingerprint or uuid.uuid4().hex,
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _provenance(stack: Stack, settings: TrackSettings, segmentation: Segmentation) -> dict[str, Any]:
+    libraries = ("numpy", "scipy", "numba", "scikit-image", "zarr", "pandas", "rosettasciio", "tifffile")
+    return {
+        "temflux": version("temflux"),
+        "source": stack.source,
+        "fingerprint": stack.fingerprint,
+        "shape": list(stack.shape),
+        "dtype": str(stack.dtype),
+        "pixel_nm": stack.pixel_nm,
+        "settings": settings.model_dump(mode="json"),
+        "segmentation": segmentation.describe(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in libraries},
+    }
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Report nothing."""

@@ -1,0 +1,178 @@
+"""What tracking decides once all blocks are done: identities, events and peak numbers, on tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..base.stack import Stack
+from ..base.tables import Columns, stack_columns, to_dataframe
+from ..files.logs import join_log, read_log
+from ..measure.fourier import link_peaks, pair_ratio
+from ..measure.tracks import link_instances
+from ..report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
+from .settings import TrackSettings
+
+_FRAMES_NAMED = 8
+_PEAK_STEP_FRACTION = 0.06
+
+
+def link(
+    instances: Columns, overlaps: Columns, stack: Stack, settings: TrackSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give every instance its particle's identity, and say what happened to the particles.
+
+    Parameters
+    ----------
+    instances : dict of arrays
+        One row per instance, sorted by frame and label.
+    overlaps : dict of arrays
+        One row per pair of overlapping instances of two frames.
+    stack : Stack
+        The movie, for its time stamps.
+    settings : TrackSettings
+        The rule of linking.
+
+    Returns
+    -------
+    tracks : pandas.DataFrame
+        In the order of `instances`, with the contract's columns.
+    events : pandas.DataFrame
+        With the contract's columns.
+    """
+    linked = {name: instances[name] for name in ("frame", "label")} | {"area_px": instances["area_px2"]}
+    particle, events = link_instances(
+        linked,
+        overlaps,
+        n_frames=stack.n_frames,
+        min_overlap=settings.overlap,
+        overlap_of=settings.overlap_of,
+        memory=settings.memory,
+    )
+    times_s = frame_times(stack)
+    tracks = to_dataframe({**instances, "particle": particle, "time_s": times_s[instances["frame"]]})
+    tracks["pair_ratio"] = np.nan
+    happened = to_dataframe({**events, "time_s": times_s[events["frame"]]})
+    return tracks[list(TRACK_COLUMNS)], happened[list(EVENT_COLUMNS)]
+
+
+def frame_times(stack: Stack) -> np.ndarray:
+    """Time of each frame (T,) [s]; NaN where the movie has no time stamps."""
+    return np.full(stack.n_frames, np.nan) if stack.times_s is None else np.asarray(stack.times_s, float)
+
+
+def number_peaks(found: Columns, stack: Stack, sizes: Mapping[int, int]) -> pd.DataFrame:
+    """Give the Fourier peaks of each particle numbers that stay through its frames.
+
+    Parameters
+    ----------
+    found : dict of arrays
+        Peaks with q in 1/px, numbered within their frame.
+    stack : Stack
+        The movie, for its pixel size and time stamps.
+    sizes : mapping from particle to int
+        Side of its spectra [px].
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the contract's columns, sorted by frame, particle and peak.
+    """
+    numbered = []
+    for particle in sorted(sizes):
+        own = {name: values[found["particle"] == particle] for name, values in found.items()}
+        peak, pair = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
+        numbered.append({**own, "peak": peak, "pair": pair})
+    columns = stack_columns(numbered) if numbered else {name: values[:0] for name, values in found.items()}
+    q_per_px = columns.pop("q")
+    q_per_nm = q_per_px / (stack.pixel_nm or np.nan)
+    with np.errstate(divide="ignore"):
+        d_nm = 1.0 / q_per_nm
+    times_s = frame_times(stack)[columns["frame"]]
+    peaks = to_dataframe(
+        {**columns, "time_s": times_s, "q_per_px": q_per_px, "q_per_nm": q_per_nm, "d_nm": d_nm}
+    )
+    order = peaks.sort_values(["frame", "particle", "peak"], kind="stable", ignore_index=True)
+    return order[list(PEAK_COLUMNS)]
+
+
+def with_pair_ratio(tracks: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+    """Fill in the brightest over the dimmest symmetric pair of each particle and frame."""
+    if peaks.empty:
+        return tracks
+    ratio = {
+        key: pair_ratio(group["intensity"].to_numpy(), group["pair"].to_numpy())
+        for key, group in peaks.groupby(["frame", "particle"], sort=False)
+    }
+    keys = zip(tracks["frame"], tracks["particle"], strict=True)
+    return tracks.assign(pair_ratio=[ratio.get(key, np.nan) for key in keys])
+
+
+def with_log(
+    tracks: pd.DataFrame, stack: Stack, settings: TrackSettings
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Join a log's columns to the tracks by time.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        One row per particle and frame.
+    stack : Stack
+        The movie, for its time stamps.
+    settings : TrackSettings
+        Where the log is, and by how much its clock is off.
+
+    Returns
+    -------
+    tracks : pandas.DataFrame
+        With the log's columns at the end.
+    frames : pandas.DataFrame
+        One row per frame: its time, dose and the log's columns.
+    notes : tuple of str
+        How the clocks were aligned.
+
+    Raises
+    ------
+    TemfluxError
+        If the log cannot be read, or the movie has no time stamps to join it by.
+    """
+    frames = pd.DataFrame({"frame": np.arange(stack.n_frames), "time_s": frame_times(stack)})
+    if stack.dose_e_per_A2 is not None:
+        frames["dose_e_per_A2"] = stack.dose_e_per_A2
+    if settings.log is None:
+        return tracks, frames, ()
+    columns, note = join_log(
+        read_log(settings.log), frame_times(stack), stack.start, offset_s=settings.log_offset_s
+    )
+    joined = to_dataframe(columns)
+    joined.columns = [name if name not in tracks.columns else f"log_{name}" for name in joined.columns]
+    at_instances = joined.iloc[tracks["frame"].to_numpy()].reset_index(drop=True)
+    return pd.concat([tracks, at_instances], axis=1), pd.concat([frames, joined], axis=1), (note,)
+
+
+def fault_notes(faults: Columns) -> tuple[str, ...]:
+    """Say which frames could not be used, or only in part."""
+    unreadable = faults["frame"][faults["unreadable"]]
+    blank = faults["frame"][faults["blank"]]
+    replaced = faults["frame"][faults["replaced_px"] > 0]
+    said = []
+    if len(unreadable):
+        said.append(
+            f"{_frames(unreadable)} could not be read and count as empty; a memory of 1 or more bridges them"
+        )
+    if len(blank):
+        said.append(f"{_frames(blank)} hold a single value everywhere and count as empty")
+    if len(replaced):
+        n_px = int(faults["replaced_px"].sum())
+        said.append(
+            f"{n_px} pixels that are not finite were set to their frame's median in {_frames(replaced)}"
+        )
+    return tuple(said)
+
+
+def _frames(indices: np.ndarray) -> str:
+    named = ", ".join(str(index) for index in indices[:_FRAMES_NAMED].tolist())
+    more = f" and {len(indices) - _FRAMES_NAMED} more" if len(indices) > _FRAMES_NAMED else ""
+    return f"frame{'s' if len(indices) > 1 else ''} {named}{more}"

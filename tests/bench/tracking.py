@@ -1,0 +1,87 @@
+"""The whole job: memory against the number of frames, frames per second, and how fast help comes."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SHAPE = (512, 512)
+FEW, MANY = 100, 1000
+HELP_RUNS = 7
+
+# Runs in a process of its own: peak memory cannot be reset within one.
+_TRACK = """
+import json, resource, sys, time
+from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.track import track
+from tests.bench.tracking import discs
+began = time.perf_counter()
+result = track(discs(int(sys.argv[1])), TrackSettings(), out=sys.argv[2])
+seconds = time.perf_counter() - began
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"peak_mb": peak_mb, "seconds": seconds, "rows": len(result.tracks)}))
+"""
+
+
+def discs(n_frames: int):
+    """A movie that is computed as it is read, so that only the work's own memory counts."""
+    from temflux.engine.generate.phantom import phantom_frames
+
+    return phantom_frames(n_frames=n_frames, shape=SHAPE).stack()
+
+
+def bench() -> list[dict]:
+    few, many = (_track(n_frames) for n_frames in (FEW, MANY))
+    return [
+        {
+            "what": f"peak memory, {MANY} against {FEW} frames of {SHAPE[0]}²",
+            "asked": "<= 1.1",
+            "measured": many["peak_mb"] / few["peak_mb"],
+            "peer": f"{many['peak_mb']:.0f} MB against {few['peak_mb']:.0f} MB",
+            "unit": "ratio",
+        },
+        {
+            "what": f"whole job with spectra, one process, {MANY} frames of {SHAPE[0]}²",
+            "asked": "",
+            "measured": MANY / many["seconds"],
+            "peer": "",
+            "unit": "frames/s",
+        },
+        {
+            "what": "temflux --help, whole process",
+            "asked": "< 0.5",
+            "measured": _help_seconds(),
+            "peer": f"python -c pass: {_seconds([sys.executable, '-c', 'pass']):.3f}",
+            "unit": "s",
+        },
+    ]
+
+
+def _track(n_frames: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRACK, str(n_frames), str(Path(folder) / "movie")],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
+    return json.loads(done.stdout)
+
+
+def _help_seconds() -> float:
+    command = Path(sys.executable).with_name("temflux.exe" if os.name == "nt" else "temflux")
+    return _seconds([str(command), "--help"])
+
+
+def _seconds(command: list[str]) -> float:
+    taken = []
+    for _ in range(HELP_RUNS):
+        began = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
