@@ -118,7 +118,8 @@ def _find_background(blocks: np.ndarray, scale: float | None) -> np.ndarray:
     background = np.zeros(blocks.shape)
     coarse = Grid.over(blocks.shape, max(1.0, (scale or 1.0) / 4))
     for turn in range(_ROUNDS):
-        background = _quadratic_surface(blocks, empty)
+        # The frame came without its surface: only what particles did to that is left to mend.
+        background = _quadratic_surface(blocks, empty) if turn > 0 else np.zeros(blocks.shape)
         if scale is not None:
             weight = coarse.blur(coarse.average(empty), scale)
             total = coarse.blur(coarse.average((blocks - background) * empty), scale)
@@ -166,13 +167,19 @@ def _masked_median(values: np.ndarray, used: np.ndarray) -> np.ndarray:
 
 def _robust_surface(blocks: np.ndarray) -> np.ndarray:
     """Fit a quadratic surface to most of the blocks: array of their shape."""
-    means = Grid.over(blocks.shape, max(1.0, max(blocks.shape) / 64)).average(blocks)
-    empty = np.ones(means.shape, bool)
-    for _ in range(3):
-        rest = means - _surface(_surface_terms(means, empty), means.shape)
-        middle, spread = _mode_and_spread(rest)
-        empty = np.abs(rest - middle) <= 3 * spread
-    return _surface(_surface_terms(means, empty), blocks.shape)
+    means = Grid.over(blocks.shape, max(1.0, max(blocks.shape) / 32)).average(blocks)
+    best, least = np.zeros(6), np.inf
+    # Large particles pull a first fit with many terms towards them: of three starts the closest fit wins.
+    for count in (1, 3, 6):
+        terms = _surface_terms(means, np.ones(means.shape), count)
+        for _ in range(12):
+            rest = means - _surface(terms, means.shape)
+            middle, spread = _mode_and_spread(rest)
+            terms = _surface_terms(means, np.abs(rest - middle) <= spread)
+        spread = _mode_and_spread(means - _surface(terms, means.shape))[1]
+        if spread < 0.99 * least:
+            best, least = terms, spread
+    return _surface(best, blocks.shape)
 
 
 def _quadratic_surface(blocks: np.ndarray, empty: np.ndarray) -> np.ndarray:
@@ -183,15 +190,17 @@ def _quadratic_surface(blocks: np.ndarray, empty: np.ndarray) -> np.ndarray:
     return _surface(_surface_terms(means, weight), blocks.shape)
 
 
-def _surface_terms(means: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Fit constant, slopes and curvatures to weighted values over the unit square: array (6,)."""
+def _surface_terms(means: np.ndarray, weight: np.ndarray, count: int = 6) -> np.ndarray:
+    """Fit the first of constant, slopes and curvatures to weighted values on a unit square: array (6,)."""
     if np.count_nonzero(weight > 0.1) < 24:
         return np.array([np.median(means), 0, 0, 0, 0, 0])
     y, x = ((np.arange(length) + 0.5) / length - 0.5 for length in means.shape)
-    yy, xx = np.meshgrid(y, x, indexing="ij")
-    terms = np.stack([np.ones_like(yy), yy, xx, yy * xx, yy**2, xx**2], axis=-1)
-    root = np.sqrt(weight)
-    return np.linalg.lstsq((terms * root[..., None]).reshape(-1, 6), (means * root).ravel(), rcond=None)[0]
+    yy, xx = (axis.ravel() for axis in np.meshgrid(y, x, indexing="ij"))
+    terms = np.stack([np.ones_like(yy), yy, xx, yy * xx, yy**2, xx**2])[:count]
+    weighted = terms * weight.ravel()
+    # Scaled coordinates keep the normal equations well conditioned; a frame one pixel wide has fewer terms.
+    fitted = np.linalg.pinv(weighted @ terms.T, rcond=1e-10, hermitian=True) @ (weighted @ means.ravel())
+    return np.pad(fitted, (0, 6 - count))
 
 
 def _surface(terms: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -211,7 +220,7 @@ def _mode_and_spread(values: np.ndarray) -> tuple[float, float]:
     widths = sample[half:] - sample[: len(sample) - half]
     start = int(np.argmin(widths))
     middle, spread = float(np.median(sample[start : start + half + 1])), float(widths[start]) / (2 * 0.6745)
-    for _ in range(8):
+    for _ in range(12):
         near = sample[np.abs(sample - middle) <= 3 * spread]
         if len(near) < 3:
             break

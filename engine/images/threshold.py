@@ -237,16 +237,13 @@ def _try_scales(
 ) -> list[_Trial]:
     """Find for each background scale the least blur that suffices, or else the one with most contrast."""
     smoothed: dict[float, list[Any]] = {}
-    trials: list[_Trial] = []
-    for background_px in backgrounds:
+
+    def try_blurs(background_px: float | None, first: float) -> _Trial | None:
         best: _Trial | None = None
-        # The blur that a background scale needs differs little from what the scale before needed.
-        first = trials[-1].smooth_px / 2 if trials else 0.0
         for smooth_px in smooths:
-            if smooth_px < first and len(smooths) > 1:
+            too_wide = background_px is not None and smooth_px > background_px / 2.9
+            if len(smooths) > 1 and (smooth_px < first or too_wide):
                 continue
-            if background_px is not None and smooth_px > background_px / 2.9 and len(smooths) > 1:
-                break
             if smooth_px not in smoothed:
                 smoothed[smooth_px] = [smooth_onto_grid(frame, smooth_px=smooth_px) for frame in frames]
             contrasts = [
@@ -259,6 +256,15 @@ def _try_scales(
                     best = trial
             if best is not None and best.contrast >= _WANTED_CONTRAST:
                 break
+        return best
+
+    trials: list[_Trial] = []
+    for background_px in backgrounds:
+        # The blur that a background scale needs differs little from what the scale before needed.
+        first = trials[-1].smooth_px / 2 if trials else 0.0
+        best = try_blurs(background_px, first)
+        if best is not None and best.contrast > 2 * _WANTED_CONTRAST and best.smooth_px > smooths[0]:
+            best = try_blurs(background_px, 0.0)
         if best is not None:
             trials.append(replace(best, view=view))
     return trials
