@@ -97,7 +97,8 @@ def divide_deviation(
     lower: np.ndarray,
     part: np.ndarray,
     limits: np.ndarray,
-) -> np.ndarray:
+    result: np.ndarray,
+) -> None:
     """Subtract the local mean and divide by the local standard deviation.
 
     Parameters
@@ -108,16 +109,12 @@ def divide_deviation(
         Local standard deviation at the blocks' centres.
     limits : array (2,), float32
         Least standard deviation to divide by, and the deviation that counts as none.
-
-    Returns
-    -------
-    array (Y, X), float32
-        The standardised image.
+    result : array (Y, X), float32
+        Takes the standardised image.
     """
     rows, columns = image.shape
     last = mean.shape[0] - 1
     least, none = limits[0], limits[1]
-    result = np.empty((rows, columns), np.float32)
     for row in range(rows):
         above, below = mean[lower[row]], mean[min(lower[row] + 1, last)]
         upper_spread, lower_spread = spread[lower[row]], spread[min(lower[row] + 1, last)]
@@ -128,4 +125,3 @@ def divide_deviation(
             width = upper_spread[x] + share * (lower_spread[x] - upper_spread[x])
             quotient = deviation / max(width, least)
             result[row, x] = quotient if abs(deviation) > none else np.float32(0)
-    return result

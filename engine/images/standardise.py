@@ -208,7 +208,9 @@ class _CompiledPasses:
     ) -> np.ndarray:
         """Divide deviations by the local standard deviation."""
         axis = self.grid.rows
-        return self.kernels.divide_deviation(image, self.offset, mean, spread, axis.lower, axis.part, limits)
+        result = np.empty(image.shape, np.float32)
+        self.kernels.divide_deviation(image, self.offset, mean, spread, axis.lower, axis.part, limits, result)
+        return result
 
 
 def _standardise_blocks(
@@ -229,4 +231,5 @@ def _standardise_blocks(
     least = max(floor * float(np.sqrt(np.mean(spread**2))), 1e-30)
     limits = np.array([least, _ROUNDING * width], np.float32)
     wide_mean, wide_spread = grid.widen(mean), grid.widen(spread)
-    return np.stack([passes.divide(image, wide_mean, wide_spread, limits) for image in images])
+    results = [passes.divide(image, wide_mean, wide_spread, limits) for image in images]
+    return results[0][np.newaxis] if len(results) == 1 else np.stack(results)
