@@ -118,6 +118,7 @@ def _track(movies: list[Movie], settings: TrackSettings, out: Path, jobs: int, c
             write_summary(out)
         raise
     write_summary(out)
+    progress.say_notes()
     failed = sum(outcome.entry.status == "failed" for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
     counts = {"tracked": len(outcomes) - failed - skipped, "done before": skipped, "failed": failed}

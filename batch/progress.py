@@ -21,6 +21,7 @@ from .plan import Movie
 from .runner import Outcome
 
 _SECONDS_BETWEEN_LINES = 30.0
+_NAMES_AT_MOST = 3
 
 
 class _FramesPerSecond(ProgressColumn):
@@ -46,6 +47,7 @@ class BatchProgress:
         self._console = console
         self._n_movies = n_movies
         self._n_ended = 0
+        self._noted: dict[str, list[str]] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -103,12 +105,26 @@ class BatchProgress:
         else:
             rate = entry.facts["frames"] / max(outcome.seconds, 1e-9)
             line = (
-                f"{movie.name}: {entry.facts['frames']} frames, {entry.facts['particles']} particles, "
+                f"{movie.name}: {_count(entry.facts['frames'], 'frame')}, "
+                f"{_count(entry.facts['particles'], 'particle')}, "
                 f"{outcome.seconds:.1f} s ({rate:.3g} frames/s)"
             )
         style = "red" if entry.status == "failed" else None
         self._console.print(f"{count}{line}", style=style, markup=False, highlight=False, soft_wrap=True)
         for note in outcome.notes:
-            self._console.print(
-                f"  note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True
-            )
+            self._noted.setdefault(note, []).append(movie.name)
+
+    def say_notes(self) -> None:
+        """Write each note once, with the movies that it is of."""
+        for note, names in self._noted.items():
+            of = f" (in {_count(len(names), 'movie')}: {_some(names)})" if self._n_movies > 1 else ""
+            line = f"note: {note}{of}"
+            self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMES_AT_MOST]) + (", …" if len(names) > _NAMES_AT_MOST else "")

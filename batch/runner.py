@@ -177,6 +177,6 @@ class _TrackOne:
         return Outcome(entry, notes=result.notes, seconds=time.perf_counter() - began)
 
     def _failed(self, movie: Movie, key: str, why: str, began: float) -> Outcome:
-        why = why if movie.source in why else f"{movie.source}: {why}"
+        why = why if Path(movie.source).name in why else f"{movie.source}: {why}"
         entry = Entry(movie.name, movie.source, key, "failed", why)
         return Outcome(entry, seconds=time.perf_counter() - began)

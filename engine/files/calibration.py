@@ -40,6 +40,7 @@ class Found:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
     given_pixel_nm: float | None = None
+    painted: bool = False
 
     def take_pixel(self, rows: tuple[Any, Any], columns: tuple[Any, Any], path: Path) -> None:
         """Take the pixel size from the scale and unit of two axes; impossible ones are noted and left out.

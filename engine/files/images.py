@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ class ImageFrames:
         Number of frames, rows and columns (T, Y, X).
     stored : str
         Type of a pixel.
+    painted : bool
+        True where colours mark pixels: a pixel is its brightest channel, not a grey value.
     """
 
     path: str
     shape: tuple[int, int, int]
     stored: str
+    painted: bool = False
 
     @property
     def dtype(self) -> np.dtype:
@@ -50,7 +53,7 @@ class ImageFrames:
         with read_errors(Path(self.path), "a picture"), silence(), Image.open(self.path) as image:
             for index in range(start, stop):
                 image.seek(index)
-                grey = _grey(image, Path(self.path))
+                grey = _grey(image, Path(self.path), painted=self.painted)
                 if grey.shape != frames.shape[1:]:
                     raise DataError(f"{self.path}: expected {frames.shape[1:]} pixels, got {grey.shape}")
                 frames[index - start] = grey
@@ -81,8 +84,9 @@ def open_image(path: Path, found: Found) -> Stack:
         if path.stat().st_size == 0:
             raise ReadError(f"{path} is empty; copy the file again")
         frames, colour = probe_image(path)
+        frames = replace(frames, painted=found.painted)
         frames.read(0, 1)
-        if colour:
+        if colour and not found.painted:
             found.notes.append("grey values stored as colour were read as grey")
         return finish_stack(frames, found, path)
 
@@ -117,7 +121,8 @@ def probe_image(path: Path) -> tuple[ImageFrames, bool]:
         return ImageFrames(str(path), shape, _GREY_MODES.get(image.mode, "|u1")), colour
 
 
-def _grey(image: Any, path: Path) -> np.ndarray:
+def _grey(image: Any, path: Path, *, painted: bool) -> np.ndarray:
     if image.mode in _GREY_MODES:
         return np.asarray(image).astype(_GREY_MODES[image.mode], copy=False)
-    return grey_of(np.moveaxis(np.asarray(image.convert("RGB")), -1, 0), path)
+    colours = np.asarray(image.convert("RGB"))
+    return colours.max(axis=-1) if painted else grey_of(np.moveaxis(colours, -1, 0), path)

@@ -36,7 +36,9 @@ _LATER_PART = re.compile(r"_(?!000)\d{3}\.tvips$", re.IGNORECASE)
 _HOUR = re.compile(r"(Hour|Minute|Second)_\d+$", re.IGNORECASE)
 
 
-def open_movie(path: str | Path, *, dataset: str | None = None, pixel_nm: float | None = None) -> Stack:
+def open_movie(
+    path: str | Path, *, dataset: str | None = None, pixel_nm: float | None = None, painted: bool = False
+) -> Stack:
     """Open a movie lazily: a microscope's file, a stack, an array store or a folder of single frames.
 
     Parameters
@@ -47,11 +49,13 @@ def open_movie(path: str | Path, *, dataset: str | None = None, pixel_nm: float 
         Name of the array, in place of `#NAME`.
     pixel_nm : float or None
         Side of a pixel [nm] that overrides the file's, also where the file's pixels are not square.
+    painted : bool
+        True for masks, which pictures may hold in any colour on black: a pixel is its brightest channel.
 
     Returns
     -------
     Stack
-        Frames are read when asked for. What the file does not say stays None, with a sentence in `notes`.
+        Frames are read when asked for. What the file does not say stays None.
 
     Raises
     ------
@@ -81,10 +85,10 @@ def open_movie(path: str | Path, *, dataset: str | None = None, pixel_nm: float 
         if path.is_dir() and not is_zarr(path):
             files = _files_of_one_movie(path)
             stack = open_frame_files(
-                path, files, lambda file: _open_file(file, Found(given_pixel_nm=pixel_nm))
+                path, files, lambda file: _open_file(file, Found(given_pixel_nm=pixel_nm, painted=painted))
             )
             return replace(stack, fingerprint=fingerprint(files))
-        stack = _open_file(path, Found(given_pixel_nm=pixel_nm), dataset)
+        stack = _open_file(path, Found(given_pixel_nm=pixel_nm, painted=painted), dataset)
         return replace(stack, fingerprint=fingerprint(_files_behind(path)))
 
 

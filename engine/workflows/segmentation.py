@@ -75,7 +75,7 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
     """
     kind, _, path = segment.partition(":")
     if kind == "masks":
-        masks = open_movie(path)
+        masks = open_movie(path, painted=True)
         if masks.shape != stack.shape:
             raise DataError(
                 f"{path}: expected masks of the movie's shape {stack.shape} (frames, rows, columns), "

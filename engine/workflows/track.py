@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.blocks import Block, Runner, plan_blocks, run_serial
+from ..base.errors import DataError
 from ..base.stack import Stack
 from ..files.atomic import replace_folder
 from ..files.labels import create_labels, open_labels
@@ -35,6 +36,8 @@ Progress = Callable[[str, int, int], None]
 FRAMES_PER_BLOCK = 16
 # One chunk of a spectra store, so that no two workers write the same file.
 _FRAMES_PER_SPECTRA_BLOCK = 8
+_LEAST_SIDE_PX = 8
+_MOST_ASPECT = 32
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def track(
     """
     settings = settings or TrackSettings()
     stack = open_calibrated(source, settings)
+    _refuse_slivers(stack)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="temflux-")) / stack.name
     work = folder.with_name(f".{folder.name}.work")
     claim_folder(work, work_key(stack, settings))
@@ -175,6 +179,16 @@ def open_calibrated(source: str | Path | Stack, settings: TrackSettings) -> Stac
     return stack.with_calibration(
         pixel_nm=settings.pixel_nm, frame_s=settings.frame_s, dose_e_per_A2=settings.dose_e_per_A2
     )
+
+
+def _refuse_slivers(stack: Stack) -> None:
+    """Refuse what was saved as an array but is no image: tables and line scans."""
+    rows, columns = stack.shape[1:]
+    if min(rows, columns) < _LEAST_SIDE_PX or max(rows, columns) > _MOST_ASPECT * min(rows, columns):
+        raise DataError(
+            f"{stack.source}: expected frames of at least {_LEAST_SIDE_PX} pixels a side, no longer than "
+            f"{_MOST_ASPECT} times their width, got {rows} by {columns}; choose another array with #NAME"
+        )
 
 
 def _open(source: str | Path, settings: TrackSettings) -> Stack:

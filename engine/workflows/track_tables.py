@@ -159,16 +159,13 @@ def fault_notes(faults: Columns) -> tuple[str, ...]:
     replaced = faults["frame"][faults["replaced_px"] > 0]
     said = []
     if len(unreadable):
-        said.append(
-            f"{_frames(unreadable)} could not be read and count as empty; a memory of 1 or more bridges them"
-        )
+        remedy = "a memory of 1 or more bridges such frames"
+        said.append(f"could not be read and counted as empty: {_frames(unreadable)}; {remedy}")
     if len(blank):
-        said.append(f"{_frames(blank)} hold a single value everywhere and count as empty")
+        said.append(f"one value everywhere, counted as empty: {_frames(blank)}")
     if len(replaced):
         n_px = int(faults["replaced_px"].sum())
-        said.append(
-            f"{n_px} pixels that are not finite were set to their frame's median in {_frames(replaced)}"
-        )
+        said.append(f"pixels that are not finite, set to their frame's median: {n_px} in {_frames(replaced)}")
     return tuple(said)
 
 

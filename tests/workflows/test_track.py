@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError
 from temflux.engine.base.stack import Stack
@@ -114,7 +115,7 @@ def test_memory_bridges_a_blank_frame():
     bridged = track(stack, TrackSettings(spectra="none", memory=1))
     assert apart.tracks["particle"].nunique() == 6
     assert bridged.tracks["particle"].nunique() == 3
-    assert any("frame 3 holds a single value" in note or "frame 3 hold" in note for note in bridged.notes)
+    assert any("one value everywhere" in note and "frame 3" in note for note in bridged.notes)
 
 
 def test_pixels_that_are_not_finite_are_filled_and_counted():
@@ -122,7 +123,7 @@ def test_pixels_that_are_not_finite_are_filled_and_counted():
     frames = frames.astype(np.float32)
     frames[2, :3, :5] = np.nan
     result = track(Stack.from_array(frames, pixel_nm=PIXEL_NM), TrackSettings(spectra="none"))
-    assert any("15 pixels" in note and "frame 2" in note for note in result.notes)
+    assert any("not finite" in note and "15 in frame 2" in note for note in result.notes)
     assert result.tracks["particle"].nunique() == 3
 
 
@@ -135,7 +136,7 @@ def test_a_single_frame_is_a_movie():
 def test_a_constant_movie_has_no_particles():
     result = track(Stack.from_array(np.full((3, 64, 64), 9, np.uint8), pixel_nm=0.1))
     assert result.tracks.empty
-    assert any("single value" in note for note in result.notes)
+    assert any("one value everywhere" in note for note in result.notes)
 
 
 def test_only_the_spectra_asked_for_are_kept(tmp_path):
@@ -160,6 +161,22 @@ def test_a_file_is_tracked_with_its_own_calibration(tmp_path):
     )
     ratio = with_other.tracks["area_nm2"].to_numpy() / result.tracks["area_nm2"].to_numpy()
     np.testing.assert_allclose(ratio, 4)
+
+
+def test_masks_painted_in_colour_are_masks(tmp_path):
+    frames, masks = disc_movie(3)
+    (tmp_path / "painted").mkdir()
+    for index, mask in enumerate(masks):
+        colours = np.where(mask[..., None], np.array([31, 119, 180], np.uint8), np.uint8(0))
+        Image.fromarray(colours).save(tmp_path / "painted" / f"{index:03d}.png")
+    settings = TrackSettings(segment=f"masks:{tmp_path / 'painted'}", spectra="none")
+    result = track(Stack.from_array(frames, pixel_nm=PIXEL_NM), settings)
+    np.testing.assert_array_equal(np.asarray(result.labels) > 0, masks)
+
+
+def test_a_table_saved_as_an_array_is_refused():
+    with pytest.raises(DataError, match="at least 8 pixels a side"):
+        track(Stack.from_array(np.zeros((2578, 4))))
 
 
 def test_complex_frames_are_refused_with_a_remedy():
