@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-long check bench screenshots clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,9 @@ check: .venv/ready build/types/temflux
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench
+
+screenshots: .venv/ready
+	$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf .venv build demo

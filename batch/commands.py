@@ -104,7 +104,7 @@ def demo(*, out: Path = Path("temflux-demo"), jobs: int | None = None) -> int:
     console = Console()
     movie = make_demo_movie(out)
     console.print(f"simulated {movie.n_particles} particles: {movie.path}", highlight=False, soft_wrap=True)
-    settings = TrackSettings(dose_e_per_A2=movie.dose_e_per_A2)
+    settings = TrackSettings(dose_e_per_A2=movie.dose_e_per_A2, min_separation_nm=1.0)
     return _track(plan_movies([movie.path]), settings, out, _jobs(jobs), console)
 
 

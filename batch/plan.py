@@ -82,7 +82,7 @@ def _candidates(source: str, root: Path) -> tuple[str, str, str]:
     text, _, dataset = source.partition("#")
     path = Path(text)
     below = path.relative_to(root) if path != root else Path(path.resolve().name)
-    stem = path.resolve().name if path.is_dir() else path.stem
+    stem = path.resolve().name if path.is_dir() else path.stem.removesuffix(".ome")
     tail = f"_{dataset.replace('/', '_')}" if dataset else ""
     folder = "_".join(below.parts[:-1])
     with_folder = f"{folder}_{stem}" if folder else stem

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..base.errors import SettingsError
 
@@ -41,6 +41,14 @@ class TrackSettings(BaseModel):
     )
     dose_e_per_A2: float | None = Field(
         None, gt=0, description="Dose of a frame [e⁻/Å²]; overrides or supplies the file's."
+    )
+    vacuum_box_px: str | None = Field(
+        None,
+        description="Rectangle without specimen [px], as top,left,bottom,right, that each frame's dose is "
+        "measured in; needs counts_per_electron and a pixel size.",
+    )
+    counts_per_electron: float | None = Field(
+        None, gt=0, description="Detector counts that one electron gives, for vacuum_box_px."
     )
     min_separation_nm: float = Field(
         2.0,
@@ -90,12 +98,35 @@ class TrackSettings(BaseModel):
             raise ValueError("no trained models come with this version; use threshold or masks:PATH")
         raise ValueError(f"expected threshold or masks:PATH, got {value!r}")
 
+    @field_validator("vacuum_box_px")
+    @classmethod
+    def _four_edges(cls, value: str | None) -> str | None:
+        parts = [] if value is None else [part.strip() for part in value.split(",")]
+        if value is None or (len(parts) == 4 and all(part.isdigit() for part in parts)):
+            return value
+        raise ValueError(f"expected top,left,bottom,right in pixels, got {value!r}")
+
+    @model_validator(mode="after")
+    def _dose_once(self) -> TrackSettings:
+        if (self.vacuum_box_px is None) != (self.counts_per_electron is None):
+            raise ValueError("vacuum_box_px and counts_per_electron are needed together")
+        if self.vacuum_box_px is not None and self.dose_e_per_A2 is not None:
+            raise ValueError("give dose_e_per_A2, or have it measured in vacuum_box_px, not both")
+        return self
+
     @field_validator("spectra")
     @classmethod
     def _known_spectra(cls, value: str) -> str:
         if value not in ("all", "none") and not all(part.strip().isdigit() for part in value.split(",")):
             raise ValueError(f"expected all, none, or particle numbers such as 1,4,7, got {value!r}")
         return value
+
+    def vacuum_box(self) -> tuple[slice, slice] | None:
+        """Rows and columns of the rectangle without specimen; None where none is given."""
+        if self.vacuum_box_px is None:
+            return None
+        top, left, bottom, right = (int(part) for part in self.vacuum_box_px.split(","))
+        return slice(top, bottom), slice(left, right)
 
     def wants_spectrum(self, particle: int) -> bool:
         """Tell whether the spectra of a particle are wanted."""

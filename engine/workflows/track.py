@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.blocks import Block, Runner, plan_blocks, run_serial
-from ..base.errors import DataError
+from ..base.errors import CalibrationError, DataError, SettingsError
 from ..base.stack import Stack
 from ..files.atomic import replace_folder
 from ..files.labels import create_labels, open_labels
@@ -29,7 +29,7 @@ from .segmentation import Segmentation, choose_segmentation
 from .settings import TrackSettings
 from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels, no_peaks
 from .track_report import Findings, movie_facts, write_findings
-from .track_tables import fault_notes, link, number_peaks, with_log, with_pair_ratio
+from .track_tables import fault_notes, link, number_peaks, with_log, with_pair_ratio, with_vacuum_dose
 
 Progress = Callable[[str, int, int], None]
 
@@ -136,6 +136,8 @@ def track(
 
     segmentation = choose_segmentation(stack, settings.segment, polarity=settings.polarity)
     kept, blocks = find_instances(job, segmentation)
+    checks = kept.load_all(blocks, "checks")
+    stack = with_vacuum_dose(stack, settings, checks)
     instances, overlaps = kept.load_all(blocks, "instances"), kept.load_all(blocks, "overlaps")
     tracks, events = link(instances, overlaps, stack, settings)
     identities = Identities.save(work, stack.n_frames, instances["frame"], tracks["particle"].to_numpy())
@@ -149,7 +151,7 @@ def track(
         *stack.unknown,
         *_separation_note(stack, settings),
         *log_notes,
-        *fault_notes(kept.load_all(blocks, "faults")),
+        *fault_notes(checks),
     )
     provenance = _provenance(stack, settings, segmentation)
     findings = Findings(tracks, events, peaks, frames, notes, provenance)
@@ -179,6 +181,20 @@ def open_calibrated(source: str | Path | Stack, settings: TrackSettings) -> Stac
     return stack.with_calibration(
         pixel_nm=settings.pixel_nm, frame_s=settings.frame_s, dose_e_per_A2=settings.dose_e_per_A2
     )
+
+
+def _vacuum_box(stack: Stack, settings: TrackSettings) -> tuple[slice, slice] | None:
+    box = settings.vacuum_box()
+    if box is None:
+        return None
+    if stack.pixel_nm is None:
+        raise CalibrationError(f"{stack.source}: a dose per area needs a pixel size; give --pixel-nm")
+    if any(not side.start < side.stop <= size for side, size in zip(box, stack.shape[1:], strict=True)):
+        raise SettingsError(
+            f"vacuum_box_px: expected a rectangle within {stack.shape[1]} by {stack.shape[2]} pixels, "
+            f"got {settings.vacuum_box_px}"
+        )
+    return box
 
 
 def _refuse_slivers(stack: Stack) -> None:
@@ -233,6 +249,7 @@ def find_instances(job: Job, segmentation: Segmentation) -> tuple[KeptOnDisk, li
         min_separation_px=_min_separation_px(stack, settings),
         neck=settings.neck,
         memory=settings.memory,
+        vacuum_box=_vacuum_box(stack, settings),
     )
     blocks = plan_blocks(stack.n_frames, frames_per_block=job.frames_per_block, halo=settings.memory + 1)
     return job.run("finding particles", per_block, blocks), blocks

@@ -36,11 +36,12 @@ class FindInstances:
     min_separation_px: float
     neck: float
     memory: int
+    vacuum_box: tuple[slice, slice] | None = None
 
     def __call__(self, block: Block) -> dict[str, np.ndarray]:
         """Find the instances of a block of frames."""
         before: list[np.ndarray] = []
-        kept_runs, instances, overlaps, faults = [], [], [], []
+        kept_runs, instances, overlaps, checks = [], [], [], []
         frames = read_frames(self.stack, block.halo_start, block.stop)
         for index, frame in enumerate(frames, start=block.halo_start):
             runs, image, n_replaced = _NO_RUNS, None, 0
@@ -53,13 +54,24 @@ class FindInstances:
                 instances.append(_with_frame_column(index, self._measure(runs, image)))
                 for lag, earlier in enumerate(reversed(before), start=1):
                     overlaps.append(_overlaps(index, lag, earlier, runs))
-                faults.append(_faults(index, image, n_replaced))
+                checks.append(self._check(index, image, n_replaced))
             before = [*before, runs][-(self.memory + 1) :]
         return {
             "runs/runs": np.concatenate(kept_runs),
             **_named("instances", stack_columns(instances)),
             **_named("overlaps", stack_columns([_overlaps(0, 1, _NO_RUNS, _NO_RUNS), *overlaps])),
-            **_named("faults", stack_columns(faults)),
+            **_named("checks", stack_columns(checks)),
+        }
+
+    def _check(self, index: int, image: np.ndarray | None, n_replaced: int) -> Columns:
+        """Say what is wrong with a frame, and how bright its vacuum is."""
+        vacuum = np.nan if image is None or self.vacuum_box is None else image[self.vacuum_box].mean()
+        return {
+            "frame": np.array([index]),
+            "unreadable": np.array([image is None]),
+            "blank": np.array([image is not None and bool(image.min() == image.max())]),
+            "replaced_px": np.array([n_replaced]),
+            "vacuum_counts": np.array([vacuum]),
         }
 
     def _measure(self, runs: np.ndarray, image: np.ndarray | None) -> Columns:
@@ -198,14 +210,3 @@ def _overlaps(index: int, lag: int, earlier: np.ndarray, runs: np.ndarray) -> Co
     common = overlap_runs(earlier, runs)
     n_rows = len(common["previous"])
     return {"frame": np.full(n_rows, index, np.int64), "lag": np.full(n_rows, lag, np.int64), **common}
-
-
-def _faults(index: int, image: np.ndarray | None, n_replaced: int) -> Columns:
-    unreadable = image is None
-    blank = image is not None and bool(image.min() == image.max())
-    return {
-        "frame": np.array([index]),
-        "unreadable": np.array([unreadable]),
-        "blank": np.array([blank]),
-        "replaced_px": np.array([n_replaced]),
-    }

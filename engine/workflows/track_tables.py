@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from ..base.stack import Stack
 from ..base.tables import Columns, stack_columns, to_dataframe
+from ..files.dose import dose_from_vacuum
 from ..files.logs import join_log, read_log
 from ..measure.fourier import link_peaks, pair_ratio
 from ..measure.tracks import link_instances
@@ -152,11 +154,39 @@ def with_log(
     return pd.concat([tracks, at_instances], axis=1), pd.concat([frames, joined], axis=1), (note,)
 
 
-def fault_notes(faults: Columns) -> tuple[str, ...]:
+def with_vacuum_dose(stack: Stack, settings: TrackSettings, checks: Columns) -> Stack:
+    """Give a movie the dose of each frame that its vacuum shows, where the settings ask for it.
+
+    Parameters
+    ----------
+    stack : Stack
+        The movie, with a pixel size.
+    settings : TrackSettings
+        Counts that one electron gives.
+    checks : dict of arrays
+        Mean counts of the vacuum in each frame (`vacuum_counts`).
+
+    Returns
+    -------
+    Stack
+        With a dose for each frame [e⁻/Å²]; NaN for frames that could not be read.
+    """
+    if settings.counts_per_electron is None or stack.pixel_nm is None:
+        return stack
+    dose = [
+        dose_from_vacuum(counts, counts_per_electron=settings.counts_per_electron, pixel_nm=stack.pixel_nm)
+        if np.isfinite(counts)
+        else np.nan
+        for counts in checks["vacuum_counts"].tolist()
+    ]
+    return replace(stack, dose_e_per_A2=np.array(dose))
+
+
+def fault_notes(checks: Columns) -> tuple[str, ...]:
     """Say which frames could not be used, or only in part."""
-    unreadable = faults["frame"][faults["unreadable"]]
-    blank = faults["frame"][faults["blank"]]
-    replaced = faults["frame"][faults["replaced_px"] > 0]
+    unreadable = checks["frame"][checks["unreadable"]]
+    blank = checks["frame"][checks["blank"]]
+    replaced = checks["frame"][checks["replaced_px"] > 0]
     said = []
     if len(unreadable):
         remedy = "a memory of 1 or more bridges such frames"
@@ -164,7 +194,7 @@ def fault_notes(faults: Columns) -> tuple[str, ...]:
     if len(blank):
         said.append(f"one value everywhere, counted as empty: {_frames(blank)}")
     if len(replaced):
-        n_px = int(faults["replaced_px"].sum())
+        n_px = int(checks["replaced_px"].sum())
         said.append(f"pixels that are not finite, set to their frame's median: {n_px} in {_frames(replaced)}")
     return tuple(said)
 

@@ -153,6 +153,35 @@ def test_a_log_is_joined_by_time(tmp_path):
     np.testing.assert_allclose(first["T_C"], 20 + 2 * np.arange(6))
 
 
+def test_the_dose_of_each_frame_is_measured_in_vacuum():
+    frames, _ = disc_movie()
+    frames = frames.astype(float) * np.arange(1, 7)[:, None, None]
+    settings = TrackSettings(spectra="none", vacuum_box_px="0,0,20,100", counts_per_electron=4)
+    result = track(Stack.from_array(frames, pixel_nm=0.05), settings)
+    dose = pd.read_csv(result.folder / "frames.csv")["dose_e_per_A2"]
+    # 100 counts a pixel of 0.25 Å², 4 counts an electron, brighter by 1 each frame.
+    np.testing.assert_allclose(dose, 100 / 4 / 0.25 * np.arange(1, 7), rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"vacuum_box_px": "0,0,20"}, "top,left,bottom,right"),
+        ({"vacuum_box_px": "0,0,20,20"}, "needed together"),
+        ({"vacuum_box_px": "0,0,20,20", "counts_per_electron": 1, "dose_e_per_A2": 3}, "not both"),
+    ],
+)
+def test_half_a_dose_is_refused(given, said):
+    with pytest.raises(SettingsError, match=said):
+        read_settings(given)
+
+
+def test_a_vacuum_beyond_the_frame_is_refused():
+    settings = TrackSettings(vacuum_box_px="0,0,20,999", counts_per_electron=1)
+    with pytest.raises(SettingsError, match="within 160 by 200"):
+        track(disc_stack(), settings)
+
+
 def test_a_file_is_tracked_with_its_own_calibration(tmp_path):
     result = track(save_movie(tmp_path / "my movie.npz"), TrackSettings(spectra="none"))
     assert result.provenance["pixel_nm"] == PIXEL_NM

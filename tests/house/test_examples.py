@@ -1,0 +1,33 @@
+"""The examples in the docstrings run as they stand.
+
+By importable name: pytest's own ``--doctest-modules`` would import the files as ``engine.…`` and leave that
+name in numba's cache, where ``temflux.engine.…`` then trips over it.
+"""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+from temflux import engine
+
+NAMES = [
+    module.name
+    for module in pkgutil.walk_packages(engine.__path__, "temflux.engine.")
+    if not module.ispkg and not module.name.rpartition(".")[2].startswith("kernels")
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_run(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder()
+    count = sum(
+        len(test.examples) > 0 for name in NAMES for test in finder.find(importlib.import_module(name))
+    )
+    assert count > 60
