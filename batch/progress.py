@@ -20,16 +20,18 @@ from rich.text import Text
 from .plan import Movie
 from .runner import Outcome
 
+_MOVIES = "movies"
 _SECONDS_BETWEEN_LINES = 30.0
 _NAMES_AT_MOST = 3
 
 
-class _FramesPerSecond(ProgressColumn):
-    """Frames per second of the stage under way."""
+class _Rate(ProgressColumn):
+    """How fast the stage under way goes, or the batch."""
 
     def render(self, task: Task) -> Text:
         """Write the rate, or nothing before the first block is done."""
-        return Text("" if not task.speed else f"{task.speed:.3g} frames/s", style="progress.data.speed")
+        what = "movies/s" if task.description == _MOVIES else "frames/s"
+        return Text(f"{task.speed:.3g} {what}" if task.speed else "", style="progress.data.speed")
 
 
 class BatchProgress:
@@ -52,12 +54,13 @@ class BatchProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            _FramesPerSecond(),
+            _Rate(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
+        self._movies = self._progress.add_task(_MOVIES, total=n_movies, visible=n_movies > 1)
         self._bar = self._progress.add_task("opening", total=None)
         self._stage = ""
         self._stage_began = self._said_last = time.monotonic()
@@ -96,6 +99,7 @@ class BatchProgress:
     def ended(self, movie: Movie, outcome: Outcome) -> None:
         """Write one line for a movie that has ended, and its notes below it."""
         self._n_ended += 1
+        self._progress.update(self._movies, completed=self._n_ended)
         count = f"[{self._n_ended}/{self._n_movies}] " if self._n_movies > 1 else ""
         entry = outcome.entry
         if outcome.skipped:

@@ -130,6 +130,13 @@ class Stack:
         return self.frames.shape[0]
 
     @property
+    def frame_s(self) -> float | None:
+        """Usual time from one frame to the next [s]; None where unknown, or with a single frame."""
+        if self.times_s is None or self.n_frames < 2:
+            return None
+        return float(np.median(np.diff(self.times_s)))
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """Say in a sentence each what is not known of pixel size and time stamps."""
         said = []

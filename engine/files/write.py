@@ -48,8 +48,8 @@ def write_movie(stack: Stack, path: str | Path) -> Path:
     if stack.times_s is not None:
         times_s = np.asarray(stack.times_s, float).tolist()
         metadata["Plane"] = {"DeltaT": times_s, "DeltaTUnit": ["s"] * stack.n_frames}
-        if stack.n_frames > 1:
-            metadata |= {"TimeIncrement": float(np.median(np.diff(stack.times_s))), "TimeIncrementUnit": "s"}
+        if stack.frame_s is not None:
+            metadata |= {"TimeIncrement": stack.frame_s, "TimeIncrementUnit": "s"}
     frames = (stack.read(index, index + 1)[0] for index in range(stack.n_frames))
     with atomic_file(path) as temporary:
         tifffile.imwrite(

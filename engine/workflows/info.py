@@ -64,12 +64,10 @@ def describe_movie(source: str | Path | Stack, *, dataset: str | None = None) ->
 def _times(stack: Stack) -> str:
     if stack.times_s is None:
         return "not in the file"
-    if stack.n_frames == 1:
+    if stack.frame_s is None:
         return "a single frame"
-    steps = np.diff(stack.times_s)
-    step = float(np.median(steps))
-    gaps = int(np.count_nonzero(steps > 1.5 * step))
-    said = f"{step:.6g} s a frame, {stack.times_s[-1] - stack.times_s[0]:.6g} s from first to last"
+    gaps = int(np.count_nonzero(np.diff(stack.times_s) > 1.5 * stack.frame_s))
+    said = f"{stack.frame_s:.6g} s a frame, {stack.times_s[-1] - stack.times_s[0]:.6g} s from first to last"
     return f"{said}, {gaps} gap{'s' if gaps > 1 else ''}" if gaps else said
 
 

@@ -130,9 +130,11 @@ class TrackSettings(BaseModel):
 
     def wants_spectrum(self, particle: int) -> bool:
         """Tell whether the spectra of a particle are wanted."""
-        if self.spectra in ("all", "none"):
-            return self.spectra == "all"
-        return particle in {int(part) for part in self.spectra.split(",")}
+        return self.spectra == "all" or particle in self.named_particles()
+
+    def named_particles(self) -> set[int]:
+        """Particles whose spectra are asked for by number."""
+        return set() if self.spectra in ("all", "none") else {int(part) for part in self.spectra.split(",")}
 
 
 def read_settings(values: Mapping[str, Any]) -> TrackSettings:

@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from ..base.blocks import Block, Runner, plan_blocks, run_serial
-from ..base.errors import CalibrationError, DataError, SettingsError
+from ..base.errors import CalibrationError, DataError, SettingsError, WriteError
 from ..base.stack import Stack
-from ..files.atomic import replace_folder
+from ..files.atomic import replace_folder, write_errors
 from ..files.labels import create_labels, open_labels
 from ..files.read import open_movie
 from ..files.spectra import create_spectra, open_spectra
@@ -38,6 +39,7 @@ FRAMES_PER_BLOCK = 16
 _FRAMES_PER_SPECTRA_BLOCK = 8
 _LEAST_SIDE_PX = 8
 _MOST_ASPECT = 32
+_BYTES_PER_AMPLITUDE = 4
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def track(
         *stack.notes,
         *stack.unknown,
         *_separation_note(stack, settings),
+        *_unseen_note(tracks, settings),
         *log_notes,
         *fault_notes(checks),
     )
@@ -259,36 +262,52 @@ def paint_labels(job: Job, found: FoundFrames) -> None:
     """Paint every frame's instances, with identities as labels, into the label store."""
     stack = job.stack
     path = job.result / "labels.zarr"
-    if not path.exists():
-        step_s = (
-            np.median(np.diff(stack.times_s)) if stack.times_s is not None and stack.n_frames > 1 else None
-        )
-        create_labels(path, shape=stack.shape, pixel_nm=stack.pixel_nm, frame_s=step_s, name=stack.name)
+    shape, pixel_nm, frame_s = stack.shape, stack.pixel_nm, stack.frame_s
+    _make_once(path, partial(create_labels, shape=shape, pixel_nm=pixel_nm, frame_s=frame_s, name=stack.name))
     job.run("painting labels", PaintLabels(found, path), found.blocks)
 
 
 def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> pd.DataFrame:
     """Follow the spectra of the particles wanted, and number the peaks in them."""
     stack = job.stack
-    sizes = {
-        particle: size
-        for particle, size in _spectrum_sizes(tracks).items()
-        if job.settings.wants_spectrum(particle)
-    }
+    wanted = {p: size for p, size in _spectrum_sizes(tracks).items() if job.settings.wants_spectrum(p)}
+    _need_room(job.work, tracks, wanted)
     folder = job.result / "spectra"
-    for particle, size in sizes.items():
-        path = folder / f"{particle}.zarr"
-        if not path.exists():
-            create_spectra(
-                path,
-                n_frames=stack.n_frames,
-                size=size,
-                reciprocal_pixel_per_nm=None if stack.pixel_nm is None else 1.0 / (size * stack.pixel_nm),
-                frames_per_chunk=_FRAMES_PER_SPECTRA_BLOCK,
-            )
-    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK) if sizes else []
-    kept = job.run("following spectra", FollowSpectra(stack, found, sizes, folder), blocks)
-    return number_peaks(kept.load_all(blocks, "peaks") if blocks else no_peaks(), stack, sizes)
+    for particle, size in wanted.items():
+        make = partial(
+            create_spectra,
+            n_frames=stack.n_frames,
+            size=size,
+            reciprocal_pixel_per_nm=None if stack.pixel_nm is None else 1.0 / (size * stack.pixel_nm),
+            frames_per_chunk=_FRAMES_PER_SPECTRA_BLOCK,
+        )
+        _make_once(folder / f"{particle}.zarr", make)
+    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK) if wanted else []
+    kept = job.run("following spectra", FollowSpectra(stack, found, wanted, folder), blocks)
+    return number_peaks(kept.load_all(blocks, "peaks") if blocks else no_peaks(), stack, wanted)
+
+
+def _make_once(path: Path, make: Callable[[Path], object]) -> None:
+    """Make a store under a temporary name first: what bears the final name is whole."""
+    if not path.exists():
+        new = path.with_name(f".{path.name}")
+        make(new)
+        with write_errors(path):
+            new.rename(path)
+
+
+def _need_room(folder: Path, tracks: pd.DataFrame, sizes: Mapping[int, int]) -> None:
+    """Say before hours of work, not after, that the spectra will not fit on the disk."""
+    frames = tracks.groupby("particle").size()
+    needed = sum(
+        int(frames[particle]) * size * size * _BYTES_PER_AMPLITUDE for particle, size in sizes.items()
+    )
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise WriteError(
+            f"the spectra of {len(sizes)} particles need up to {needed / 1e9:.3g} GB, {folder} has "
+            f"{free / 1e9:.3g} GB free; choose particles with --spectra 1,2,… or another --out"
+        )
 
 
 def _spectrum_sizes(tracks: pd.DataFrame) -> dict[int, int]:
@@ -310,6 +329,15 @@ def _separation_note(stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
     separation = f"{settings.min_separation_px:g} px"
     return (
         f"particles are kept {separation} apart (--min-separation-px); the rule in nm needs a pixel size",
+    )
+
+
+def _unseen_note(tracks: pd.DataFrame, settings: TrackSettings) -> tuple[str, ...]:
+    unseen = sorted(settings.named_particles() - set(tracks["particle"].tolist()))
+    return (
+        (f"no spectra of particle {', '.join(map(str, unseen))}: there is no such particle",)
+        if unseen
+        else ()
     )
 
 

@@ -12,7 +12,7 @@ from ..base.stack import Stack
 from ..base.tables import Columns, stack_columns, to_dataframe
 from ..files.dose import dose_from_vacuum
 from ..files.logs import join_log, read_log
-from ..measure.fourier import link_peaks, pair_ratio
+from ..measure.fourier import link_peaks
 from ..measure.tracks import link_instances
 from ..report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
 from .settings import TrackSettings
@@ -83,10 +83,13 @@ def number_peaks(found: Columns, stack: Stack, sizes: Mapping[int, int]) -> pd.D
         With the contract's columns, sorted by frame, particle and peak.
     """
     numbered = []
-    for particle in sorted(sizes):
-        own = {name: values[found["particle"] == particle] for name, values in found.items()}
-        peak, pair = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
-        numbered.append({**own, "peak": peak, "pair": pair})
+    order = np.argsort(found["particle"], kind="stable")
+    particles, first = np.unique(found["particle"][order], return_index=True)
+    for particle, rows in zip(particles.tolist(), np.split(order, first[1:]), strict=True):
+        if particle in sizes:
+            own = {name: values[rows] for name, values in found.items()}
+            peak, pair = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
+            numbered.append({**own, "peak": peak, "pair": pair})
     columns = stack_columns(numbered) if numbered else {name: values[:0] for name, values in found.items()}
     q_per_px = columns.pop("q")
     q_per_nm = q_per_px / (stack.pixel_nm or np.nan)
@@ -96,20 +99,30 @@ def number_peaks(found: Columns, stack: Stack, sizes: Mapping[int, int]) -> pd.D
     peaks = to_dataframe(
         {**columns, "time_s": times_s, "q_per_px": q_per_px, "q_per_nm": q_per_nm, "d_nm": d_nm}
     )
-    order = peaks.sort_values(["frame", "particle", "peak"], kind="stable", ignore_index=True)
-    return order[list(PEAK_COLUMNS)]
+    peaks = peaks.sort_values(["frame", "particle", "peak"], kind="stable", ignore_index=True)
+    return peaks[list(PEAK_COLUMNS)]
 
 
 def with_pair_ratio(tracks: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Fill in the brightest over the dimmest symmetric pair of each particle and frame."""
-    if peaks.empty:
-        return tracks
-    ratio = {
-        key: pair_ratio(group["intensity"].to_numpy(), group["pair"].to_numpy())
-        for key, group in peaks.groupby(["frame", "particle"], sort=False)
-    }
-    keys = zip(tracks["frame"], tracks["particle"], strict=True)
-    return tracks.assign(pair_ratio=[ratio.get(key, np.nan) for key in keys])
+    """Fill in the brightest over the dimmest symmetric pair of each particle and frame.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        One row per particle and frame.
+    peaks : pandas.DataFrame
+        As `number_peaks` returns them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The tracks with their `pair_ratio`, as `measure.fourier.pair_ratio` of each row's peaks.
+    """
+    pairs = peaks.groupby(["frame", "particle", "pair"], sort=False)["intensity"].mean()
+    within = pairs.groupby(level=["frame", "particle"], sort=False).agg(["max", "min", "size"])
+    ratio = (within["max"] / within["min"]).where(within["size"] > 1)
+    keys = pd.MultiIndex.from_frame(tracks[["frame", "particle"]])
+    return tracks.assign(pair_ratio=ratio.reindex(keys).to_numpy())
 
 
 def with_log(

@@ -9,6 +9,8 @@ from PIL import Image
 
 from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError
 from temflux.engine.base.stack import Stack
+from temflux.engine.generate.phantom import phantom_movie
+from temflux.engine.measure.fourier import pair_ratio
 from temflux.engine.report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
 from temflux.engine.workflows.settings import TrackSettings, read_settings
 from temflux.engine.workflows.track import track
@@ -143,6 +145,20 @@ def test_only_the_spectra_asked_for_are_kept(tmp_path):
     result = track(disc_stack(), TrackSettings(spectra="2"), out=tmp_path / "m")
     assert [path.name for path in (result.folder / "spectra").iterdir()] == ["2.zarr"]
     assert set(result.peaks["particle"]) <= {2}
+
+
+def test_a_particle_that_is_not_there_is_said():
+    result = track(disc_stack(), TrackSettings(spectra="2,9"))
+    assert any("no spectra of particle 9" in note for note in result.notes)
+
+
+def test_the_pair_ratio_of_a_row_is_that_of_its_peaks():
+    result = track(phantom_movie(n_frames=3, shape=(256, 256), n_particles=2).stack)
+    for row in result.tracks.itertuples():
+        own = result.peaks[(result.peaks["frame"] == row.frame) & (result.peaks["particle"] == row.particle)]
+        wanted = pair_ratio(own["intensity"].to_numpy(), own["pair"].to_numpy())
+        np.testing.assert_allclose(row.pair_ratio, wanted)
+    assert result.tracks["pair_ratio"].notna().any()
 
 
 def test_a_log_is_joined_by_time(tmp_path):
