@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from temflux.engine.base.errors import SettingsError, TemfluxError
+from temflux.engine.base.errors import ReadError, SettingsError, TemfluxError
 from temflux.engine.workflows.demo import make_demo_movie
 from temflux.engine.workflows.info import describe_movie
 from temflux.engine.workflows.settings import TrackSettings, read_settings
@@ -57,7 +57,11 @@ def track(
         0 all good, 1 some failed.
     """
     chosen = _merge_settings(settings_file, settings)
-    return _track(plan_movies(movies), chosen, out, _jobs(jobs), Console())
+    try:
+        planned = plan_movies(movies)
+    except ReadError as error:
+        raise SettingsError(str(error)) from error
+    return _track(planned, chosen, out, _jobs(jobs), Console())
 
 
 def info(movie: str, /, *, dataset: str | None = None) -> int:

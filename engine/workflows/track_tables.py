@@ -85,9 +85,9 @@ def number_peaks(found: Columns, stack: Stack, sizes: Mapping[int, int]) -> pd.D
     numbered = []
     order = np.argsort(found["particle"], kind="stable")
     particles, first = np.unique(found["particle"][order], return_index=True)
-    for particle, rows in zip(particles.tolist(), np.split(order, first[1:]), strict=True):
+    for particle, start, stop in zip(particles.tolist(), first, [*first[1:], len(order)], strict=False):
         if particle in sizes:
-            own = {name: values[rows] for name, values in found.items()}
+            own = {name: values[order[start:stop]] for name, values in found.items()}
             peak, pair = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
             numbered.append({**own, "peak": peak, "pair": pair})
     columns = stack_columns(numbered) if numbered else {name: values[:0] for name, values in found.items()}

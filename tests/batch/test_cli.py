@@ -105,7 +105,7 @@ def test_unknown_keys_of_a_settings_file_are_named(tmp_path, capsys):
 
 def test_a_missing_movie_is_one_line(tmp_path, capsys):
     code = main(["track", str(tmp_path / "absent.dm4"), "--out", str(tmp_path / "out")])
-    assert code == SOME_FAILED
+    assert code == BAD_ARGUMENTS
     assert capsys.readouterr().err.count("\n") == 1
 
 
