@@ -20,7 +20,6 @@ def make_app() -> App:
         help="In situ electron-microscopy movies into numbers: every nanoparticle's identity, area, "
         "lattice and events over time.",
         version=lambda: version("temflux"),
-        name_transform=lambda name: name.strip("_").replace("_", "-"),
         result_action="return_value",
     )
     app.command(

@@ -26,6 +26,11 @@ from .summary import write_summary
 _MOST_JOBS = 8
 
 
+def _flag(field: str) -> str:
+    """Spell a setting as it is typed; capitals stay, as in e-per-A2."""
+    return field.replace("_", "-")
+
+
 def track(
     movies: list[str],
     /,
@@ -33,7 +38,7 @@ def track(
     out: Path,
     jobs: int | None = None,
     settings_file: Annotated[Path | None, Parameter(name="--settings")] = None,
-    settings: Annotated[TrackSettings | None, Parameter(name="*")] = None,
+    settings: Annotated[TrackSettings | None, Parameter(name="*", name_transform=_flag)] = None,
 ) -> int:
     """Track every particle of a movie, or of every movie below a folder.
 

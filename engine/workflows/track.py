@@ -154,7 +154,7 @@ def track(
         *_separation_note(stack, settings),
         *_unseen_note(tracks, settings),
         *log_notes,
-        *fault_notes(checks),
+        *fault_notes(checks, stack, settings),
     )
     provenance = _provenance(stack, settings, segmentation)
     findings = Findings(tracks, events, peaks, frames, notes, provenance)

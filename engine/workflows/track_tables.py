@@ -195,20 +195,21 @@ def with_vacuum_dose(stack: Stack, settings: TrackSettings, checks: Columns) -> 
     return replace(stack, dose_e_per_A2=np.array(dose))
 
 
-def fault_notes(checks: Columns) -> tuple[str, ...]:
-    """Say which frames could not be used, or only in part."""
-    unreadable = checks["frame"][checks["unreadable"]]
+def fault_notes(checks: Columns, stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
+    """Say which frames could not be used, or only in part, beyond those known when the movie was opened."""
+    unreadable = np.setdiff1d(checks["frame"][checks["unreadable"]], stack.missing)
     blank = checks["frame"][checks["blank"]]
     replaced = checks["frame"][checks["replaced_px"] > 0]
     said = []
     if len(unreadable):
-        remedy = "a memory of 1 or more bridges such frames"
-        said.append(f"could not be read and counted as empty: {_frames(unreadable)}; {remedy}")
+        said.append(f"could not be read, counted as empty: {_frames(unreadable)}")
     if len(blank):
         said.append(f"one value everywhere, counted as empty: {_frames(blank)}")
     if len(replaced):
         n_px = int(checks["replaced_px"].sum())
         said.append(f"pixels that are not finite, set to their frame's median: {n_px} in {_frames(replaced)}")
+    if settings.memory == 0 and (len(blank) or len(unreadable) or stack.missing):
+        said.append("particles end at an empty frame and begin anew behind it; --memory 1 or more bridges it")
     return tuple(said)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, SOME_FAILED
+from temflux.engine.workflows.settings import TrackSettings
 from tests.movies import save_movie
 
 
@@ -74,6 +75,18 @@ def test_settings_come_from_a_file_and_what_is_typed_goes_before_it(tmp_path):
     assert main([*arguments, "--memory", "1"]) == GOOD
     used = json.loads((tmp_path / "out" / "a" / "provenance.json").read_text(encoding="utf-8"))["settings"]
     assert (used["overlap"], used["memory"], used["spectra"]) == (0.4, 1, "none")
+
+
+def test_every_setting_is_a_flag_and_keeps_its_capitals(tmp_path, capsys):
+    assert main(["track", "--help"]) == GOOD
+    said = capsys.readouterr().out
+    for field in TrackSettings.model_fields:
+        assert f"--{field.replace('_', '-')} " in said
+    movie = save_movie(tmp_path / "a.npz", n_frames=2)
+    arguments = ["--dose-e-per-A2", "30", "--frame-s", "2", "--spectra", "none"]
+    assert main(["track", str(movie), "--out", str(tmp_path / "out"), *arguments]) == GOOD
+    frames = pd.read_csv(tmp_path / "out" / "a" / "frames.csv")
+    assert frames[["time_s", "dose_e_per_A2"]].to_numpy().tolist() == [[0, 30], [2, 30]]
 
 
 @pytest.mark.parametrize(
