@@ -85,8 +85,10 @@ def write_report(
     True
     """
     tracks, events = as_table(tracks, TRACK_COLUMNS), as_table(events, EVENT_COLUMNS)
-    peaks = as_table(peaks, PEAK_COLUMNS)
     shown = show(facts, tracks)
+    if peaks is not None and len(peaks):
+        peaks = peaks[peaks["particle"].isin(list(shown.colours))]
+    peaks = as_table(peaks, PEAK_COLUMNS)
     happened, more_events, at_start = event_rows(events, shown)
     frames, grey_values = _overlays(folder, overlays, shown)
     areas = drawn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ _ROW_ORDER = ("frame", "particle", "peak", "event", "other")
 _DIGITS = 6
 # Milliseconds must survive in a movie of days.
 _MORE_DIGITS = {"time_s": 12, "duration_s": 12}
-_ROWS_AT_ONCE = 1 << 18
+_ROWS_AT_ONCE = 1 << 15
 
 
 def as_table(table: pd.DataFrame | Mapping[str, Any] | None, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -103,7 +103,7 @@ def as_table(table: pd.DataFrame | Mapping[str, Any] | None, columns: tuple[str,
     Returns
     -------
     pandas.DataFrame
-        A new table; rows of frames stand by frame, then particle, then peak or event.
+        Rows of frames stand by frame, then particle, then peak or event; the table itself where it is so.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def as_table(table: pd.DataFrame | Mapping[str, Any] | None, columns: tuple[str,
     ...          EVENT_COLUMNS)["event"].tolist()
     ['birth', 'death']
     """
+    if isinstance(table, pd.DataFrame) and _is_finished(table, columns):
+        return table
     given = pd.DataFrame(dict(table)) if table is not None else pd.DataFrame()
     if not len(given.columns):
         given = pd.DataFrame(columns=list(columns))
@@ -167,17 +169,14 @@ def write_tables(
     >>> (folder / "events.csv").read_text()
     'frame,time_s,event,particle,other\n'
     """
-    whole = as_table(tracks, TRACK_COLUMNS)
-    write_csv(folder / "tracks.csv", whole)
-    with atomic_file(folder / "tracks.parquet") as temporary:
-        pa.parquet.write_table(
-            pa.Table.from_pandas(whole, preserve_index=False), temporary, compression="zstd"
-        )
+    tracks, peaks = _in_order(tracks, TRACK_COLUMNS), _in_order(peaks, PEAK_COLUMNS)
+    write_csv(folder / "tracks.csv", tracks, columns=TRACK_COLUMNS)
+    _write_parquet(folder / "tracks.parquet", tracks, TRACK_COLUMNS)
     write_csv(folder / "events.csv", as_table(events, EVENT_COLUMNS))
-    write_csv(folder / "peaks.csv", as_table(peaks, PEAK_COLUMNS))
+    write_csv(folder / "peaks.csv", peaks, columns=PEAK_COLUMNS)
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame, *, columns: tuple[str, ...] | None = None) -> None:
     r"""Write one table as CSV, the same bytes for the same table.
 
     Parameters
@@ -186,6 +185,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         The file to make or replace.
     table : pandas.DataFrame
         Numbers are rounded to 6 significant digits, times to 12; missing values are left empty.
+    columns : tuple of str or None
+        Fixed columns that the rows are given, a part of the table at a time; None takes it as it is.
 
     Raises
     ------
@@ -200,15 +201,61 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     >>> path.read_text()
     'a,b\n0.333333,1\n,2\n'
     """
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(table.columns)
     with atomic_file(path) as temporary, temporary.open("wb") as out:
-        out.write(header.getvalue().encode())
-        for start in range(0, len(table), _ROWS_AT_ONCE):
-            rows = _rounded(table.iloc[start : start + _ROWS_AT_ONCE])
+        for number, part in enumerate(_parts(table, columns)):
+            if number == 0:
+                header = io.StringIO()
+                csv.writer(header, lineterminator="\n").writerow(part.columns)
+                out.write(header.getvalue().encode())
+            rows = _rounded(part)
             quoting = "needed" if _wants_quotes(rows) else "none"
             options = pa.csv.WriteOptions(include_header=False, quoting_style=quoting)
             pa.csv.write_csv(pa.Table.from_pandas(rows, preserve_index=False), out, options)
+
+
+def _write_parquet(path: Path, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    with atomic_file(path) as temporary:
+        parts = (pa.Table.from_pandas(part, preserve_index=False) for part in _parts(table, columns))
+        first = next(parts)
+        with pa.parquet.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for part in parts:
+                writer.write_table(part)
+
+
+def _parts(table: pd.DataFrame, columns: tuple[str, ...] | None) -> Iterator[pd.DataFrame]:
+    """Hand a table out a part at a time, so that what is written is never held twice as a whole."""
+    for start in range(0, max(len(table), 1), _ROWS_AT_ONCE):
+        part = table.iloc[start : start + _ROWS_AT_ONCE]
+        yield part if columns is None else as_table(part, columns)
+
+
+def _in_order(table: pd.DataFrame | None, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Sort a table by its columns of order, without a copy where it is sorted."""
+    if table is None or not len(table):
+        return as_table(table, columns)
+    order = [name for name in _ROW_ORDER if name in columns and name in table]
+    return table if _is_sorted(table, order) else table.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _is_finished(table: pd.DataFrame, columns: tuple[str, ...]) -> bool:
+    if tuple(table.columns[: len(columns)]) != columns or not len(table):
+        return False
+    wanted = {name: _TYPES.get(name, "float64") for name in columns}
+    typed = all(
+        kind in ("int64", "float64", "bool") and table[name].dtype == kind for name, kind in wanted.items()
+    )
+    return typed and _is_sorted(table, [name for name in _ROW_ORDER if name in columns])
+
+
+def _is_sorted(table: pd.DataFrame, order: list[str]) -> bool:
+    tied = np.ones(max(len(table) - 1, 0), bool)
+    for name in order:
+        values = table[name].to_numpy()
+        if np.any(tied & (values[1:] < values[:-1])):
+            return False
+        tied &= values[1:] == values[:-1]
+    return True
 
 
 def as_trackpy(tracks: pd.DataFrame, *, unit: str = "px") -> pd.DataFrame:

@@ -140,13 +140,15 @@ def track(
     kept, blocks = find_instances(job, segmentation)
     checks = kept.load_all(blocks, "checks")
     stack = with_vacuum_dose(stack, settings, checks)
-    instances, overlaps = kept.load_all(blocks, "instances"), kept.load_all(blocks, "overlaps")
-    tracks, events = link(instances, overlaps, stack, settings)
-    identities = Identities.save(work, stack.n_frames, instances["frame"], tracks["particle"].to_numpy())
+    tracks, events = link(
+        kept.load_all(blocks, "instances"), kept.load_all(blocks, "overlaps"), stack, settings
+    )
+    identities = Identities.save(work, stack.n_frames, tracks)
     found = FoundFrames(kept, tuple(blocks), identities, stack.shape[1:])
     paint_labels(job, found)
-    peaks = follow_spectra(job, found, tracks)
-    tracks = with_pair_ratio(tracks, peaks)
+    peaks, ratios = follow_spectra(job, found, tracks)
+    tracks = with_pair_ratio(tracks, ratios)
+    tracks = tracks.sort_values(["frame", "particle"], kind="stable", ignore_index=True)
     tracks, frames, log_notes = with_log(tracks, stack, settings)
     notes = (
         *stack.notes,
@@ -267,8 +269,8 @@ def paint_labels(job: Job, found: FoundFrames) -> None:
     job.run("painting labels", PaintLabels(found, path), found.blocks)
 
 
-def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Follow the spectra of the particles wanted, and number the peaks in them."""
+def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """Follow the spectra of the particles wanted; number the peaks in them, and compare their pairs."""
     stack = job.stack
     wanted = {p: size for p, size in _spectrum_sizes(tracks).items() if job.settings.wants_spectrum(p)}
     _need_room(job.work, tracks, wanted)
@@ -282,9 +284,11 @@ def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> pd.Dat
             frames_per_chunk=_FRAMES_PER_SPECTRA_BLOCK,
         )
         _make_once(folder / f"{particle}.zarr", make)
-    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK) if wanted else []
+    if not wanted:
+        return number_peaks(no_peaks(), stack), np.zeros((0, 3))
+    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK)
     kept = job.run("following spectra", FollowSpectra(stack, found, wanted, folder), blocks)
-    return number_peaks(kept.load_all(blocks, "peaks") if blocks else no_peaks(), stack, wanted)
+    return number_peaks(kept.load_all(blocks, "peaks"), stack), kept.load_all(blocks, "ratios")["rows"]
 
 
 def _make_once(path: Path, make: Callable[[Path], object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..base.blocks import Block
 from ..base.stack import Stack
@@ -15,7 +16,7 @@ from ..files.atomic import write_errors
 from ..files.labels import open_labels
 from ..files.spectra import open_spectra
 from ..images.clean import finite_frame
-from ..measure.fourier import particle_spectrum
+from ..measure.fourier import pair_ratio, particle_spectrum
 from ..measure.instances import instance_runs
 from ..measure.peaks import find_peaks
 from ..measure.properties import measure_runs
@@ -85,11 +86,12 @@ class Identities:
     folder: Path
 
     @classmethod
-    def save(cls, folder: Path, n_frames: int, frame: np.ndarray, particle: np.ndarray) -> Identities:
-        """Write identities (n,) of instances sorted by frame, and where each frame's rows begin."""
+    def save(cls, folder: Path, n_frames: int, tracks: pd.DataFrame) -> Identities:
+        """Write the identities of tracks, in the order of their instances, and where each frame begins."""
+        first_row = np.searchsorted(tracks["frame"].to_numpy(), np.arange(n_frames + 1))
         with write_errors(folder):
-            np.save(folder / "particle.npy", particle)
-            np.save(folder / "first_row.npy", np.searchsorted(frame, np.arange(n_frames + 1)))
+            np.save(folder / "particle.npy", tracks["particle"].to_numpy())
+            np.save(folder / "first_row.npy", first_row)
         return cls(folder)
 
     def of_frame(self, index: int) -> np.ndarray:
@@ -152,11 +154,11 @@ class FollowSpectra:
     def __call__(self, block: Block) -> dict[str, np.ndarray]:
         """Follow the spectra of a block of frames."""
         spectra: dict[int, np.ndarray] = {}
-        peaks = [no_peaks()]
+        peaks, ratios = [no_peaks()], [np.zeros((0, 3))]
         frames = read_frames(self.stack, block.start, block.stop)
-        found = self.found.read(block.start, block.stop)
+        painted = self.found.read(block.start, block.stop)
         for index, (frame, (labels, instances)) in enumerate(
-            zip(frames, found, strict=True), start=block.start
+            zip(frames, painted, strict=True), start=block.start
         ):
             if frame is None:
                 continue
@@ -170,17 +172,19 @@ class FollowSpectra:
                 if particle not in spectra:
                     spectra[particle] = np.full((block.stop - block.start, size, size), np.nan, np.float32)
                 spectra[particle][index - block.start] = spectrum
-                peaks.append(_peaks(index, particle, spectrum, float(instances["area_px2"][row])))
+                found = find_peaks(spectrum, area_px2=float(instances["area_px2"][row]))
+                peaks.append(_compact(index, particle, found))
+                ratios.append(np.array([[index, particle, pair_ratio(found["intensity"], found["pair"])]]))
         for particle, run in spectra.items():
             path = self.folder / f"{particle}.zarr"
             with write_errors(path):
                 open_spectra(path, writable=True)[block.start : block.stop] = run
-        return _named("peaks", stack_columns(peaks))
+        return {**_named("peaks", stack_columns(peaks)), "ratios/rows": np.concatenate(ratios)}
 
 
 def no_peaks() -> Columns:
     """Make the table of peaks that has no rows."""
-    return _peaks(0, 0, np.zeros((64, 64), np.float32), 1.0)
+    return _compact(0, 0, find_peaks(np.zeros((64, 64), np.float32), area_px2=1.0))
 
 
 def _named(name: str, columns: Columns) -> dict[str, np.ndarray]:
@@ -196,13 +200,14 @@ def _with_frame_column(index: int, columns: Columns) -> Columns:
     return {"frame": np.full(n_rows, index, np.int64), **columns}
 
 
-def _peaks(index: int, particle: int, spectrum: np.ndarray, area_px2: float) -> Columns:
-    columns = find_peaks(spectrum, area_px2=area_px2)
-    n_rows = len(columns["peak"])
+def _compact(index: int, particle: int, peaks: Columns) -> Columns:
+    """Small types: of all tables, that of the peaks has by far the most rows."""
+    n_rows = len(peaks["peak"])
     return {
-        "frame": np.full(n_rows, index, np.int64),
-        "particle": np.full(n_rows, particle, np.int64),
-        **columns,
+        "frame": np.full(n_rows, index, np.int32),
+        "particle": np.full(n_rows, particle, np.int32),
+        **{name: peaks[name].astype(np.int32) for name in ("peak", "pair")},
+        **{name: peaks[name].astype(np.float32) for name in ("q", "angle_deg", "intensity")},
     }
 
 

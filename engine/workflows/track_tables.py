@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from ..base.stack import Stack
-from ..base.tables import Columns, stack_columns, to_dataframe
+from ..base.tables import Columns, to_dataframe
 from ..files.dose import dose_from_vacuum
 from ..files.logs import join_log, read_log
 from ..measure.fourier import link_peaks
@@ -65,64 +64,56 @@ def frame_times(stack: Stack) -> np.ndarray:
     return np.full(stack.n_frames, np.nan) if stack.times_s is None else np.asarray(stack.times_s, float)
 
 
-def number_peaks(found: Columns, stack: Stack, sizes: Mapping[int, int]) -> pd.DataFrame:
+def number_peaks(found: Columns, stack: Stack) -> pd.DataFrame:
     """Give the Fourier peaks of each particle numbers that stay through its frames.
 
     Parameters
     ----------
     found : dict of arrays
-        Peaks with q in 1/px, numbered within their frame.
+        Peaks with q in 1/px, numbered within their frame; the numbers are replaced in place.
     stack : Stack
         The movie, for its pixel size and time stamps.
-    sizes : mapping from particle to int
-        Side of its spectra [px].
 
     Returns
     -------
     pandas.DataFrame
         With the contract's columns, sorted by frame, particle and peak.
     """
-    numbered = []
     order = np.argsort(found["particle"], kind="stable")
-    particles, first = np.unique(found["particle"][order], return_index=True)
-    for particle, start, stop in zip(particles.tolist(), first, [*first[1:], len(order)], strict=False):
-        if particle in sizes:
-            own = {name: values[order[start:stop]] for name, values in found.items()}
-            peak, pair = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
-            numbered.append({**own, "peak": peak, "pair": pair})
-    columns = stack_columns(numbered) if numbered else {name: values[:0] for name, values in found.items()}
+    first = np.flatnonzero(np.diff(found["particle"][order], prepend=-1))
+    for start, stop in zip(first, [*first[1:], len(order)], strict=False):
+        rows = order[start:stop]
+        own = {name: values[rows] for name, values in found.items()}
+        found["peak"][rows], found["pair"][rows] = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
+    order = np.lexsort((found["peak"], found["particle"], found["frame"]))
+    columns = {name: values[order] for name, values in found.items()}
     q_per_px = columns.pop("q")
-    q_per_nm = q_per_px / (stack.pixel_nm or np.nan)
+    columns["time_s"] = frame_times(stack)[columns["frame"]]
+    columns["q_per_nm"] = q_per_px / np.float32(stack.pixel_nm or np.nan)
     with np.errstate(divide="ignore"):
-        d_nm = 1.0 / q_per_nm
-    times_s = frame_times(stack)[columns["frame"]]
-    peaks = to_dataframe(
-        {**columns, "time_s": times_s, "q_per_px": q_per_px, "q_per_nm": q_per_nm, "d_nm": d_nm}
-    )
-    peaks = peaks.sort_values(["frame", "particle", "peak"], kind="stable", ignore_index=True)
-    return peaks[list(PEAK_COLUMNS)]
+        columns["d_nm"] = 1 / columns["q_per_nm"]
+    columns["q_per_px"] = q_per_px
+    return pd.DataFrame({name: columns[name] for name in PEAK_COLUMNS}, copy=False)
 
 
-def with_pair_ratio(tracks: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+def with_pair_ratio(tracks: pd.DataFrame, ratios: np.ndarray) -> pd.DataFrame:
     """Fill in the brightest over the dimmest symmetric pair of each particle and frame.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
         One row per particle and frame.
-    peaks : pandas.DataFrame
-        As `number_peaks` returns them.
+    ratios : array (n, 3)
+        Frame, particle and pair ratio of those whose spectra were followed.
 
     Returns
     -------
     pandas.DataFrame
-        The tracks with their `pair_ratio`, as `measure.fourier.pair_ratio` of each row's peaks.
+        The tracks with their `pair_ratio`.
     """
-    pairs = peaks.groupby(["frame", "particle", "pair"], sort=False)["intensity"].mean()
-    within = pairs.groupby(level=["frame", "particle"], sort=False).agg(["max", "min", "size"])
-    ratio = (within["max"] / within["min"]).where(within["size"] > 1)
-    keys = pd.MultiIndex.from_frame(tracks[["frame", "particle"]])
-    return tracks.assign(pair_ratio=ratio.reindex(keys).to_numpy())
+    n_particles = int(tracks["particle"].max() if len(tracks) else 0) + 1
+    ratio = pd.Series(ratios[:, 2], index=(ratios[:, 0] * n_particles + ratios[:, 1]).astype(np.int64))
+    return tracks.assign(pair_ratio=(tracks["frame"] * n_particles + tracks["particle"]).map(ratio))
 
 
 def with_log(
