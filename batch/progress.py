@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
@@ -13,7 +14,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -25,13 +25,17 @@ _SECONDS_BETWEEN_LINES = 30.0
 _NAMES_AT_MOST = 3
 
 
-class _Rate(ProgressColumn):
-    """How fast the stage under way goes, or the batch."""
+class _RateAndTimeLeft(ProgressColumn):
+    """How fast the stage under way goes since it began, and how long it will take at that rate."""
 
     def render(self, task: Task) -> Text:
-        """Write the rate, or nothing before the first block is done."""
-        what = "movies/s" if task.description == _MOVIES else "frames/s"
-        return Text(f"{task.speed:.3g} {what}" if task.speed else "", style="progress.data.speed")
+        """Write both, or nothing before the first block is done."""
+        if not task.completed or not task.elapsed or task.total is None:
+            return Text("")
+        rate = task.completed / task.elapsed
+        left = timedelta(seconds=round((task.total - task.completed) / rate))
+        what = "movies" if task.description == _MOVIES else "frames"
+        return Text(f"{rate:.3g} {what}/s, {left} left", style="progress.data.speed")
 
 
 class BatchProgress:
@@ -54,8 +58,7 @@ class BatchProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
+            _RateAndTimeLeft(),
             console=console,
             transient=True,
             disable=not console.is_terminal,

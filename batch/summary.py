@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from temflux.engine.report import tables
+from temflux.engine.report import writing
 from temflux.engine.report.page import write_index
 
 from .ledger import Entry, Ledger
@@ -27,7 +27,7 @@ def write_summary(out: Path) -> None:
     if not path.exists():
         return
     rows = [_row(entry) for entry in Ledger(path).entries()]
-    tables.write_summary(out / "summary.csv", rows)
+    writing.write_summary(out / "summary.csv", rows)
     write_index(out, rows)
 
 

@@ -60,7 +60,8 @@ def write_report(
         (T,), `log` (column name to (T,); the tracks' own columns where missing), `segmentation` (a phrase),
         `source`, `notes` (sentences a user should see).
     tracks, events, peaks : pandas.DataFrame
-        As in `TRACK_COLUMNS`, `EVENT_COLUMNS`, `PEAK_COLUMNS`; peaks may be None.
+        As in `TRACK_COLUMNS`, `EVENT_COLUMNS`, `PEAK_COLUMNS`; peaks may be None, and those of the
+        particles that stand out (`show`) are enough.
     overlays : sequence of (int, array (Y, X), array (Y, X) int32)
         Frame number, frame and particle identities: first, middle and last.
     spectra : mapping from int to sequence of (int, array (N, N), float, str)
@@ -85,10 +86,8 @@ def write_report(
     True
     """
     tracks, events = as_table(tracks, TRACK_COLUMNS), as_table(events, EVENT_COLUMNS)
-    shown = show(facts, tracks)
-    if peaks is not None and len(peaks):
-        peaks = peaks[peaks["particle"].isin(list(shown.colours))]
     peaks = as_table(peaks, PEAK_COLUMNS)
+    shown = show(facts, tracks)
     happened, more_events, at_start = event_rows(events, shown)
     frames, grey_values = _overlays(folder, overlays, shown)
     areas = drawn(

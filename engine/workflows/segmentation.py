@@ -17,7 +17,7 @@ from ..images.threshold import choose_threshold, segment_by_threshold
 PROBABILITY_THRESHOLD = 0.9
 _READ_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 256 * 2**20
-_SAMPLE_FRAMES = 8
+_SAMPLE_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def sample_frames(stack: Stack) -> np.ndarray:
     Returns
     -------
     array (n, Y, X)
-        At most 8 frames, evenly spaced, without those that are unreadable.
+        At most 4 frames, evenly spaced, without those that are unreadable.
 
     Raises
     ------

@@ -28,9 +28,10 @@ from ..report.tables import summary_row
 from .resumable import KeptOnDisk, claim_folder
 from .segmentation import Segmentation, choose_segmentation
 from .settings import TrackSettings
-from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels, no_peaks
+from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels
+from .track_peaks import FollowedPeaks, number_peaks
 from .track_report import Findings, movie_facts, write_findings
-from .track_tables import fault_notes, link, number_peaks, with_log, with_pair_ratio, with_vacuum_dose
+from .track_tables import fault_notes, link, with_log, with_pair_ratio, with_vacuum_dose
 
 Progress = Callable[[str, int, int], None]
 
@@ -54,8 +55,6 @@ class TrackResult:
         One row per particle and frame.
     events : pandas.DataFrame
         Births, deaths, splits and merges.
-    peaks : pandas.DataFrame
-        Fourier peaks per particle and frame.
     notes : tuple of str
         What a user should know of assumptions made and frames not used.
     facts : mapping
@@ -67,10 +66,14 @@ class TrackResult:
     folder: Path
     tracks: pd.DataFrame
     events: pd.DataFrame
-    peaks: pd.DataFrame
     notes: tuple[str, ...]
     facts: Mapping[str, Any]
     provenance: Mapping[str, Any]
+
+    @property
+    def peaks(self) -> pd.DataFrame:
+        """Fourier peaks per particle and frame, read from `peaks.csv` when asked for: often millions."""
+        return pd.read_csv(self.folder / "peaks.csv")
 
     @property
     def labels(self) -> Any:
@@ -146,8 +149,8 @@ def track(
     identities = Identities.save(work, stack.n_frames, tracks)
     found = FoundFrames(kept, tuple(blocks), identities, stack.shape[1:])
     paint_labels(job, found)
-    peaks, ratios = follow_spectra(job, found, tracks)
-    tracks = with_pair_ratio(tracks, ratios)
+    peaks = follow_spectra(job, found, tracks)
+    tracks = with_pair_ratio(tracks, peaks.pair_ratios())
     tracks = tracks.sort_values(["frame", "particle"], kind="stable", ignore_index=True)
     tracks, frames, log_notes = with_log(tracks, stack, settings)
     notes = (
@@ -155,6 +158,7 @@ def track(
         *stack.unknown,
         *_separation_note(stack, settings),
         *_unseen_note(tracks, settings),
+        *_nothing_note(tracks),
         *log_notes,
         *fault_notes(checks, stack, settings),
     )
@@ -164,7 +168,7 @@ def track(
     replace_folder(job.result, folder)
     shutil.rmtree(work, ignore_errors=True)
     facts = summary_row(movie_facts(stack, frames), tracks, events)
-    return TrackResult(folder, tracks, events, peaks, notes, facts, provenance)
+    return TrackResult(folder, tracks, events, notes, facts, provenance)
 
 
 def open_calibrated(source: str | Path | Stack, settings: TrackSettings) -> Stack:
@@ -269,8 +273,8 @@ def paint_labels(job: Job, found: FoundFrames) -> None:
     job.run("painting labels", PaintLabels(found, path), found.blocks)
 
 
-def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Follow the spectra of the particles wanted; number the peaks in them, and compare their pairs."""
+def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> FollowedPeaks:
+    """Follow the spectra of the particles wanted, and number the peaks in them."""
     stack = job.stack
     wanted = {p: size for p, size in _spectrum_sizes(tracks).items() if job.settings.wants_spectrum(p)}
     _need_room(job.work, tracks, wanted)
@@ -284,11 +288,9 @@ def follow_spectra(job: Job, found: FoundFrames, tracks: pd.DataFrame) -> tuple[
             frames_per_chunk=_FRAMES_PER_SPECTRA_BLOCK,
         )
         _make_once(folder / f"{particle}.zarr", make)
-    if not wanted:
-        return number_peaks(no_peaks(), stack), np.zeros((0, 3))
-    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK)
+    blocks = plan_blocks(stack.n_frames, frames_per_block=_FRAMES_PER_SPECTRA_BLOCK) if wanted else []
     kept = job.run("following spectra", FollowSpectra(stack, found, wanted, folder), blocks)
-    return number_peaks(kept.load_all(blocks, "peaks"), stack), kept.load_all(blocks, "ratios")["rows"]
+    return number_peaks(kept, tuple(blocks), stack)
 
 
 def _make_once(path: Path, make: Callable[[Path], object]) -> None:
@@ -334,6 +336,12 @@ def _separation_note(stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
     return (
         f"particles are kept {separation} apart (--min-separation-px); the rule in nm needs a pixel size",
     )
+
+
+def _nothing_note(tracks: pd.DataFrame) -> tuple[str, ...]:
+    if len(tracks):
+        return ()
+    return ("no particle was found; try --polarity, a smaller --min-separation-nm, or --segment masks:PATH",)
 
 
 def _unseen_note(tracks: pd.DataFrame, settings: TrackSettings) -> tuple[str, ...]:

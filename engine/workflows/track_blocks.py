@@ -154,7 +154,7 @@ class FollowSpectra:
     def __call__(self, block: Block) -> dict[str, np.ndarray]:
         """Follow the spectra of a block of frames."""
         spectra: dict[int, np.ndarray] = {}
-        peaks, ratios = [no_peaks()], [np.zeros((0, 3))]
+        peaks, ratios = [_no_peaks()], [np.zeros((0, 3))]
         frames = read_frames(self.stack, block.start, block.stop)
         painted = self.found.read(block.start, block.stop)
         for index, (frame, (labels, instances)) in enumerate(
@@ -182,8 +182,7 @@ class FollowSpectra:
         return {**_named("peaks", stack_columns(peaks)), "ratios/rows": np.concatenate(ratios)}
 
 
-def no_peaks() -> Columns:
-    """Make the table of peaks that has no rows."""
+def _no_peaks() -> Columns:
     return _compact(0, 0, find_peaks(np.zeros((64, 64), np.float32), area_px2=1.0))
 
 

@@ -16,9 +16,11 @@ from ..files.atomic import atomic_file
 from ..files.spectra import open_spectra
 from ..images.clean import finite_frame
 from ..report.page import write_report
-from ..report.tables import write_csv, write_tables
+from ..report.shown import show
+from ..report.writing import write_csv, write_tables
 from .segmentation import read_frames
 from .track_blocks import FoundFrames
+from .track_peaks import FollowedPeaks
 
 _SPECTRA_SHOWN = 4
 
@@ -29,8 +31,10 @@ class Findings:
 
     Parameters
     ----------
-    tracks, events, peaks, frames : pandas.DataFrame
+    tracks, events, frames : pandas.DataFrame
         The tables; `frames` has a row per frame with its time, dose and the log's columns.
+    peaks : FollowedPeaks
+        The peaks, block by block.
     notes : tuple of str
         What a user should know of assumptions made and frames not used.
     provenance : mapping
@@ -39,7 +43,7 @@ class Findings:
 
     tracks: pd.DataFrame
     events: pd.DataFrame
-    peaks: pd.DataFrame
+    peaks: FollowedPeaks
     frames: pd.DataFrame
     notes: tuple[str, ...]
     provenance: Mapping[str, Any]
@@ -64,18 +68,19 @@ def write_findings(folder: Path, stack: Stack, found: FoundFrames, findings: Fin
     WriteError
         If the system refuses to write.
     """
-    write_tables(folder, tracks=findings.tracks, events=findings.events, peaks=findings.peaks)
+    write_tables(folder, tracks=findings.tracks, events=findings.events, peaks=findings.peaks.parts())
     write_csv(folder / "frames.csv", findings.frames)
     with atomic_file(folder / "provenance.json") as temporary:
         text = json.dumps(findings.provenance, indent=2, ensure_ascii=False, default=str)
         temporary.write_text(f"{text}\n", encoding="utf-8")
+    facts = movie_facts(stack, findings.frames)
+    facts |= {"notes": findings.notes, "segmentation": _phrase(findings.provenance["segmentation"])}
     write_report(
         folder,
-        facts=movie_facts(stack, findings.frames)
-        | {"notes": findings.notes, "segmentation": _phrase(findings.provenance["segmentation"])},
+        facts=facts,
         tracks=findings.tracks,
         events=findings.events,
-        peaks=findings.peaks,
+        peaks=findings.peaks.of_particles(list(show(facts, findings.tracks).colours)),
         overlays=_overlays(stack, found),
         spectra=_spectra(folder, stack, findings.tracks),
         provenance=findings.provenance,

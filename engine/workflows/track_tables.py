@@ -11,13 +11,11 @@ from ..base.stack import Stack
 from ..base.tables import Columns, to_dataframe
 from ..files.dose import dose_from_vacuum
 from ..files.logs import join_log, read_log
-from ..measure.fourier import link_peaks
 from ..measure.tracks import link_instances
-from ..report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
+from ..report.tables import EVENT_COLUMNS, TRACK_COLUMNS
 from .settings import TrackSettings
 
 _FRAMES_NAMED = 8
-_PEAK_STEP_FRACTION = 0.06
 
 
 def link(
@@ -62,38 +60,6 @@ def link(
 def frame_times(stack: Stack) -> np.ndarray:
     """Time of each frame (T,) [s]; NaN where the movie has no time stamps."""
     return np.full(stack.n_frames, np.nan) if stack.times_s is None else np.asarray(stack.times_s, float)
-
-
-def number_peaks(found: Columns, stack: Stack) -> pd.DataFrame:
-    """Give the Fourier peaks of each particle numbers that stay through its frames.
-
-    Parameters
-    ----------
-    found : dict of arrays
-        Peaks with q in 1/px, numbered within their frame; the numbers are replaced in place.
-    stack : Stack
-        The movie, for its pixel size and time stamps.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With the contract's columns, sorted by frame, particle and peak.
-    """
-    order = np.argsort(found["particle"], kind="stable")
-    first = np.flatnonzero(np.diff(found["particle"][order], prepend=-1))
-    for start, stop in zip(first, [*first[1:], len(order)], strict=False):
-        rows = order[start:stop]
-        own = {name: values[rows] for name, values in found.items()}
-        found["peak"][rows], found["pair"][rows] = link_peaks(own, max_step=_PEAK_STEP_FRACTION)
-    order = np.lexsort((found["peak"], found["particle"], found["frame"]))
-    columns = {name: values[order] for name, values in found.items()}
-    q_per_px = columns.pop("q")
-    columns["time_s"] = frame_times(stack)[columns["frame"]]
-    columns["q_per_nm"] = q_per_px / np.float32(stack.pixel_nm or np.nan)
-    with np.errstate(divide="ignore"):
-        columns["d_nm"] = 1 / columns["q_per_nm"]
-    columns["q_per_px"] = q_per_px
-    return pd.DataFrame({name: columns[name] for name in PEAK_COLUMNS}, copy=False)
 
 
 def with_pair_ratio(tracks: pd.DataFrame, ratios: np.ndarray) -> pd.DataFrame:

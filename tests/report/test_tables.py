@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from temflux.engine.base.errors import DataError, WriteError
-from temflux.engine.report import tables
+from temflux.engine.report import writing
 from temflux.engine.report.tables import (
     EVENT_COLUMNS,
     PEAK_COLUMNS,
@@ -17,12 +17,9 @@ from temflux.engine.report.tables import (
     TRACK_COLUMNS,
     as_table,
     as_trackpy,
-    round_significant,
     summary_row,
-    write_csv,
-    write_summary,
-    write_tables,
 )
+from temflux.engine.report.writing import round_significant, write_csv, write_summary, write_tables
 
 from .samples import sample_movie
 
@@ -73,7 +70,7 @@ def test_long_tables_are_written_in_parts_with_one_header(
 ) -> None:
     table = pd.DataFrame({"frame": np.arange(10), "x": np.linspace(0, 1, 10)})
     write_csv(tmp_path / "whole.csv", table)
-    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(writing, "_ROWS_AT_ONCE", 3)
     write_csv(tmp_path / "parts.csv", table)
     assert (tmp_path / "whole.csv").read_bytes() == (tmp_path / "parts.csv").read_bytes()
 
