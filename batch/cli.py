@@ -21,6 +21,7 @@ def make_app() -> App:
         "lattice and events over time.",
         version=lambda: version("temflux"),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     app.command(
         "temflux.batch.commands:track",

@@ -104,6 +104,9 @@ def test_a_stopped_batch_leaves_no_half_written_movie_and_goes_on(tmp_path, how)
     _, errors = running.communicate(timeout=60)
     assert running.returncode != 0
     assert "Traceback" not in errors
+    if how == signal.SIGINT:
+        assert running.returncode == 130
+        assert "run the same command to go on" in errors
     assert not (out / "a").exists()
     kept = len(list(out.rglob("finding-particles/*.npz")))
     assert kept >= 1
