@@ -61,6 +61,9 @@ def test_a_batch_on_a_full_disk_says_so_and_goes_on_when_there_is_room(tmp_path,
     try:
         arguments = ["track", str(movie), "--out", str(disk / "out"), "--jobs", "1"]
         assert main(arguments) == SOME_FAILED
+        assert "GB free; choose particles with --spectra" in capsys.readouterr().out
+        arguments += ["--spectra", "none"]
+        assert main(arguments) == SOME_FAILED
         said = capsys.readouterr()
         assert "disk is full" in said.out + said.err
         assert "Traceback" not in said.out + said.err
