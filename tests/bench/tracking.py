@@ -54,7 +54,7 @@ def bench() -> list[dict]:
             "unit": "ratio",
         },
         {
-            "what": f"whole job with spectra, one process, {MANY} frames of {SHAPE[0]}², {N_PARTICLES} particles",
+            "what": f"whole job, one process, {MANY} frames of {SHAPE[0]}², {N_PARTICLES} particles",
             "asked": "",
             "measured": MANY / many["seconds"],
             "peer": "",
