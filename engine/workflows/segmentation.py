@@ -42,6 +42,11 @@ class Segmentation:
         mask = self.masks.read(index, index + 1)[0]
         return mask > PROBABILITY_THRESHOLD if mask.dtype.kind == "f" else mask != 0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the masks: files that cannot be read, arrays chosen."""
+        return () if self.masks is None else tuple(f"masks: {note}" for note in self.masks.notes)
+
     def describe(self) -> dict[str, Any]:
         """Say for the record how particles were marked."""
         if self.masks is None:

@@ -156,6 +156,7 @@ def track(
     notes = (
         *stack.notes,
         *stack.unknown,
+        *segmentation.notes,
         *_separation_note(stack, settings),
         *_unseen_note(tracks, settings),
         *_nothing_note(tracks),

@@ -220,6 +220,17 @@ def test_masks_painted_in_colour_are_masks(tmp_path):
     np.testing.assert_array_equal(np.asarray(result.labels) > 0, masks)
 
 
+def test_a_mask_that_cannot_be_read_is_said(tmp_path):
+    frames, masks = disc_movie(3)
+    for index, mask in enumerate(masks):
+        Image.fromarray(mask).save(tmp_path / f"{index:03d}.png")
+    (tmp_path / "001.png").write_bytes(b"")
+    settings = TrackSettings(segment=f"masks:{tmp_path}", spectra="none", memory=1)
+    result = track(Stack.from_array(frames, pixel_nm=PIXEL_NM), settings)
+    assert any("masks: 1 of 3 files cannot be read" in note for note in result.notes)
+    assert result.tracks["frame"].unique().tolist() == [0, 2]
+
+
 def test_a_table_saved_as_an_array_is_refused():
     with pytest.raises(DataError, match="at least 8 pixels a side"):
         track(Stack.from_array(np.zeros((2578, 4))))
