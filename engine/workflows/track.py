@@ -29,9 +29,17 @@ from .resumable import KeptOnDisk, claim_folder
 from .segmentation import Segmentation, choose_segmentation
 from .settings import TrackSettings
 from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels
+from .track_notes import gather_notes
 from .track_peaks import FollowedPeaks, number_peaks
 from .track_report import Findings, movie_facts, write_findings
-from .track_tables import fault_notes, link, with_log, with_pair_ratio, with_vacuum_dose
+from .track_tables import (
+    frame_table,
+    join_to_frames,
+    link,
+    with_log,
+    with_pair_ratio,
+    with_vacuum_dose,
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -134,6 +142,7 @@ def track(
     settings = settings or TrackSettings()
     stack = open_calibrated(source, settings)
     _refuse_slivers(stack)
+    logged, log_notes = join_to_frames(stack, settings)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="temflux-")) / stack.name
     work = folder.with_name(f".{folder.name}.work")
     claim_folder(work, work_key(stack, settings))
@@ -152,17 +161,8 @@ def track(
     peaks = follow_spectra(job, found, tracks)
     tracks = with_pair_ratio(tracks, peaks.pair_ratios())
     tracks = tracks.sort_values(["frame", "particle"], kind="stable", ignore_index=True)
-    tracks, frames, log_notes = with_log(tracks, stack, settings)
-    notes = (
-        *stack.notes,
-        *stack.unknown,
-        *segmentation.notes,
-        *_separation_note(stack, settings),
-        *_unseen_note(tracks, settings),
-        *_nothing_note(tracks),
-        *log_notes,
-        *fault_notes(checks, stack, settings),
-    )
+    tracks, frames = with_log(tracks, logged), frame_table(stack, logged)
+    notes = (*gather_notes(stack, settings, tracks, checks), *segmentation.notes, *log_notes)
     provenance = _provenance(stack, settings, segmentation)
     findings = Findings(tracks, events, peaks, frames, notes, provenance)
     write_findings(job.result, stack, found, findings)
@@ -328,30 +328,6 @@ def _min_separation_px(stack: Stack, settings: TrackSettings) -> float:
     if stack.pixel_nm is None:
         return settings.min_separation_px
     return settings.min_separation_nm / stack.pixel_nm
-
-
-def _separation_note(stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
-    if stack.pixel_nm is not None:
-        return ()
-    separation = f"{settings.min_separation_px:g} px"
-    return (
-        f"particles are kept {separation} apart (--min-separation-px); the rule in nm needs a pixel size",
-    )
-
-
-def _nothing_note(tracks: pd.DataFrame) -> tuple[str, ...]:
-    if len(tracks):
-        return ()
-    return ("no particle was found; try --polarity, a smaller --min-separation-nm, or --segment masks:PATH",)
-
-
-def _unseen_note(tracks: pd.DataFrame, settings: TrackSettings) -> tuple[str, ...]:
-    unseen = sorted(settings.named_particles() - set(tracks["particle"].tolist()))
-    return (
-        (f"no spectra of particle {', '.join(map(str, unseen))}: there is no such particle",)
-        if unseen
-        else ()
-    )
 
 
 def work_key(stack: Stack, settings: TrackSettings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ..base.errors import CalibrationError
 from ..base.stack import Stack
 from ..base.tables import Columns, to_dataframe
 from ..files.dose import dose_from_vacuum
@@ -14,8 +15,6 @@ from ..files.logs import join_log, read_log
 from ..measure.tracks import link_instances
 from ..report.tables import EVENT_COLUMNS, TRACK_COLUMNS
 from .settings import TrackSettings
-
-_FRAMES_NAMED = 8
 
 
 def link(
@@ -82,15 +81,11 @@ def with_pair_ratio(tracks: pd.DataFrame, ratios: np.ndarray) -> pd.DataFrame:
     return tracks.assign(pair_ratio=(tracks["frame"] * n_particles + tracks["particle"]).map(ratio))
 
 
-def with_log(
-    tracks: pd.DataFrame, stack: Stack, settings: TrackSettings
-) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """Join a log's columns to the tracks by time.
+def join_to_frames(stack: Stack, settings: TrackSettings) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Join a log to the frames by time.
 
     Parameters
     ----------
-    tracks : pandas.DataFrame
-        One row per particle and frame.
     stack : Stack
         The movie, for its time stamps.
     settings : TrackSettings
@@ -98,30 +93,46 @@ def with_log(
 
     Returns
     -------
-    tracks : pandas.DataFrame
-        With the log's columns at the end.
-    frames : pandas.DataFrame
-        One row per frame: its time, dose and the log's columns.
+    logged : pandas.DataFrame
+        The log's columns, one row per frame; no columns where there is no log.
     notes : tuple of str
         How the clocks were aligned.
 
     Raises
     ------
-    TemfluxError
-        If the log cannot be read, or the movie has no time stamps to join it by.
+    CalibrationError
+        If the movie has no time stamps to join by.
+    ReadError, DataError
+        If the log cannot be read.
     """
+    if settings.log is None:
+        return pd.DataFrame(index=range(stack.n_frames)), ()
+    if stack.times_s is None:
+        raise CalibrationError(
+            f"{stack.source}: a log is joined by time, and no frame times are known; give --frame-s"
+        )
+    columns, note = join_log(
+        read_log(settings.log), stack.times_s, stack.start, offset_s=settings.log_offset_s
+    )
+    logged = to_dataframe(columns)
+    logged.columns = [f"log_{name}" if name in TRACK_COLUMNS else name for name in logged.columns]
+    return logged, (note,)
+
+
+def with_log(tracks: pd.DataFrame, logged: pd.DataFrame) -> pd.DataFrame:
+    """Put the log's columns at each frame beside the tracks."""
+    if not len(logged.columns):
+        return tracks
+    at_instances = logged.iloc[tracks["frame"].to_numpy()].reset_index(drop=True)
+    return pd.concat([tracks, at_instances], axis=1)
+
+
+def frame_table(stack: Stack, logged: pd.DataFrame) -> pd.DataFrame:
+    """Make the table with a row per frame: its time, its dose and the log's columns."""
     frames = pd.DataFrame({"frame": np.arange(stack.n_frames), "time_s": frame_times(stack)})
     if stack.dose_e_per_A2 is not None:
         frames["dose_e_per_A2"] = stack.dose_e_per_A2
-    if settings.log is None:
-        return tracks, frames, ()
-    columns, note = join_log(
-        read_log(settings.log), frame_times(stack), stack.start, offset_s=settings.log_offset_s
-    )
-    joined = to_dataframe(columns)
-    joined.columns = [name if name not in tracks.columns else f"log_{name}" for name in joined.columns]
-    at_instances = joined.iloc[tracks["frame"].to_numpy()].reset_index(drop=True)
-    return pd.concat([tracks, at_instances], axis=1), pd.concat([frames, joined], axis=1), (note,)
+    return pd.concat([frames, logged], axis=1)
 
 
 def with_vacuum_dose(stack: Stack, settings: TrackSettings, checks: Columns) -> Stack:
@@ -150,27 +161,3 @@ def with_vacuum_dose(stack: Stack, settings: TrackSettings, checks: Columns) -> 
         for counts in checks["vacuum_counts"].tolist()
     ]
     return replace(stack, dose_e_per_A2=np.array(dose))
-
-
-def fault_notes(checks: Columns, stack: Stack, settings: TrackSettings) -> tuple[str, ...]:
-    """Say which frames could not be used, or only in part, beyond those known when the movie was opened."""
-    unreadable = np.setdiff1d(checks["frame"][checks["unreadable"]], stack.missing)
-    blank = checks["frame"][checks["blank"]]
-    replaced = checks["frame"][checks["replaced_px"] > 0]
-    said = []
-    if len(unreadable):
-        said.append(f"could not be read, counted as empty: {_frames(unreadable)}")
-    if len(blank):
-        said.append(f"one value everywhere, counted as empty: {_frames(blank)}")
-    if len(replaced):
-        n_px = int(checks["replaced_px"].sum())
-        said.append(f"pixels that are not finite, set to their frame's median: {n_px} in {_frames(replaced)}")
-    if settings.memory == 0 and (len(blank) or len(unreadable) or stack.missing):
-        said.append("particles end at an empty frame and begin anew behind it; --memory 1 or more bridges it")
-    return tuple(said)
-
-
-def _frames(indices: np.ndarray) -> str:
-    named = ", ".join(str(index) for index in indices[:_FRAMES_NAMED].tolist())
-    more = f" and {len(indices) - _FRAMES_NAMED} more" if len(indices) > _FRAMES_NAMED else ""
-    return f"frame{'s' if len(indices) > 1 else ''} {named}{more}"

@@ -199,6 +199,23 @@ def test_a_vacuum_beyond_the_frame_is_refused():
         track(disc_stack(), settings)
 
 
+def test_a_log_that_cannot_be_joined_is_said_before_any_work(tmp_path):
+    log = tmp_path / "heater.csv"
+    log.write_text("time_s,T[C]\n0,20\n9,30\n")
+    stages = []
+    for stack, path, said in (
+        (
+            Stack.from_array(disc_movie()[0], pixel_nm=PIXEL_NM),
+            log,
+            "no frame times are known; give --frame-s",
+        ),
+        (disc_stack(), tmp_path / "absent.csv", "absent"),
+    ):
+        with pytest.raises((CalibrationError, ReadError), match=said):
+            track(stack, TrackSettings(log=path), progress=lambda *stage: stages.append(stage))
+    assert stages == []
+
+
 def test_a_file_is_tracked_with_its_own_calibration(tmp_path):
     result = track(save_movie(tmp_path / "my movie.npz"), TrackSettings(spectra="none"))
     assert result.provenance["pixel_nm"] == PIXEL_NM
