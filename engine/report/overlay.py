@@ -171,6 +171,8 @@ def _binned(image: np.ndarray, step: int) -> np.ndarray:
 
 def _noise(image: np.ndarray) -> float:
     """Estimate the deviation of white noise by a kernel blind to slopes and edges (Immerkær 1996)."""
+    if image.size == 0:
+        return 0.0
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     response = ndimage.convolve(image, kernel, mode="reflect")
     return float(math.sqrt(math.pi / 2) / 6 * np.abs(response).mean())

@@ -46,8 +46,7 @@ Progress = Callable[[str, int, int], None]
 FRAMES_PER_BLOCK = 16
 # One chunk of a spectra store, so that no two workers write the same file.
 _FRAMES_PER_SPECTRA_BLOCK = 8
-_LEAST_SIDE_PX = 8
-_MOST_ASPECT = 32
+_MOST_ASPECT = 16
 _BYTES_PER_AMPLITUDE = 4
 
 
@@ -210,10 +209,10 @@ def _vacuum_box(stack: Stack, settings: TrackSettings) -> tuple[slice, slice] | 
 def _refuse_slivers(stack: Stack) -> None:
     """Refuse what was saved as an array but is no image: tables and line scans."""
     rows, columns = stack.shape[1:]
-    if min(rows, columns) < _LEAST_SIDE_PX or max(rows, columns) > _MOST_ASPECT * min(rows, columns):
+    if max(rows, columns) > _MOST_ASPECT * min(rows, columns):
         raise DataError(
-            f"{stack.source}: expected frames of at least {_LEAST_SIDE_PX} pixels a side, no longer than "
-            f"{_MOST_ASPECT} times their width, got {rows} by {columns}; choose another array with #NAME"
+            f"{stack.source}: expected frames at most {_MOST_ASPECT} times as long as wide, got {rows} by "
+            f"{columns}: a table or a line scan? Choose another array with #NAME"
         )
 
 

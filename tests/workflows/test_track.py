@@ -248,8 +248,15 @@ def test_a_mask_that_cannot_be_read_is_said(tmp_path):
     assert result.tracks["frame"].unique().tolist() == [0, 2]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(2, 3, 3), (3, 1, 1), (2, 4, 16), (1, 9, 130)])
+def test_frames_too_small_for_particles_have_none(shape):
+    result = track(Stack.from_array(np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)))
+    assert result.tracks.empty
+
+
 def test_a_table_saved_as_an_array_is_refused():
-    with pytest.raises(DataError, match="at least 8 pixels a side"):
+    with pytest.raises(DataError, match="at most 16 times as long as wide"):
         track(Stack.from_array(np.zeros((2578, 4))))
 
 
