@@ -94,18 +94,15 @@ def silence() -> Iterator[None]:
     >>> with silence():
     ...     pass
     """
-    loggers = [logging.getLogger(name) for name in ("rsciio", "hyperspy", "tifffile", "PIL")]
-    before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    # All loggers at once: a library that is imported within sets its own level anew.
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-            logger.propagate = propagate
+        logging.disable(before)
 
 
 def find_tag(tags: Mapping[str, Any], names: tuple[str, ...]) -> float | None:

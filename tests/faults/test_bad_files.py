@@ -3,6 +3,8 @@
 import os
 import pickle
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -218,3 +220,13 @@ def test_no_permission(tmp_path):
 def test_impossible_vacuum_doses(counts, gain, side):
     with pytest.raises(CalibrationError):
         dose_from_vacuum(counts, counts_per_electron=gain, pixel_nm=side)
+
+
+def test_readers_do_not_speak_to_the_terminal(real_data):
+    script = "import sys; from temflux.batch.cli import main; main(['info', sys.argv[1]])"
+    file = real_data / "readers" / "001_4x2_6bit.mib"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("temflux: ")
