@@ -136,7 +136,7 @@ def open_frame_files(folder: Path, paths: Sequence[Path], open_one: Callable[[Pa
     found = Found(
         pixel_nm=first.pixel_nm, start=first.start if first_index == 0 else None, metadata=first.metadata
     )
-    found.notes = [note for note in first.notes if not _about_missing_calibration(note)] + notes
+    found.notes = [*first.notes, *notes]
     _take_times(found, [path.absolute().as_posix() for path in paths])
     return replace(finish_stack(frames, found, folder, one_file_a_frame=True), missing=tuple(missing))
 
@@ -262,10 +262,6 @@ def _take_times(found: Found, names: Sequence[str]) -> None:
     found.take_times(base + k / rate)
     if found.times_s is None:
         found.notes.append("frame numbers and seconds in the folder's names contradict each other")
-
-
-def _about_missing_calibration(note: str) -> bool:
-    return " not in the file" in note
 
 
 def _described(stack: Stack) -> str:

@@ -20,6 +20,7 @@ from ..base.blocks import Block, Runner, plan_blocks, run_serial
 from ..base.errors import CalibrationError, DataError, SettingsError, WriteError
 from ..base.stack import Stack
 from ..files.atomic import replace_folder, write_errors
+from ..files.calibration import fingerprint
 from ..files.labels import create_labels, open_labels
 from ..files.read import open_movie
 from ..files.spectra import create_spectra, open_spectra
@@ -336,7 +337,19 @@ def work_key(stack: Stack, settings: TrackSettings) -> dict[str, Any]:
         "source": stack.source,
         "fingerprint": stack.fingerprint or uuid.uuid4().hex,
         "settings": settings.model_dump(mode="json"),
+        "beside": _fingerprints_beside(settings),
     }
+
+
+def _fingerprints_beside(settings: TrackSettings) -> dict[str, str]:
+    """Summarise the masks and the log: other contents under the same name are other work."""
+    found = {}
+    kind, _, masks = settings.segment.partition(":")
+    if kind == "masks":
+        found["masks"] = open_movie(masks, painted=True).fingerprint
+    if settings.log is not None and settings.log.exists():
+        found["log"] = fingerprint([settings.log])
+    return found
 
 
 def _provenance(stack: Stack, settings: TrackSettings, segmentation: Segmentation) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..measure.fourier import pair_ratio, particle_spectrum
 from ..measure.instances import instance_runs
 from ..measure.peaks import find_peaks
 from ..measure.properties import measure_runs
-from ..measure.runs import labels_of_runs
+from ..measure.runs import labels_of_runs, relabel_runs
 from ..measure.tracks import overlap_runs
 from .resumable import KeptOnDisk
 from .segmentation import Segmentation, read_frames
@@ -119,8 +119,8 @@ class FoundFrames:
             rows = self.kept.load(block, "instances")
             for index in range(max(start, block.start), min(stop, block.stop)):
                 particle = self.identities.of_frame(index)
-                runs = all_runs[all_runs[:, 0] == index, 1:]
-                runs[:, 3] = np.concatenate([[0], particle])[runs[:, 3]]
+                lookup = np.concatenate([[0], particle])
+                runs = relabel_runs(all_runs[all_runs[:, 0] == index, 1:], lookup)
                 in_frame = rows["frame"] == index
                 instances = {name: values[in_frame] for name, values in rows.items()}
                 yield labels_of_runs(runs, self.frame_shape), {**instances, "particle": particle}

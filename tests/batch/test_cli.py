@@ -9,7 +9,7 @@ import pytest
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, SOME_FAILED
 from temflux.engine.workflows.settings import TrackSettings
-from tests.movies import save_movie
+from tests.movies import disc_movie, save_movie
 
 
 @pytest.fixture
@@ -59,6 +59,22 @@ def test_other_settings_are_other_work(tmp_path, capsys):
     assert main(["track", str(movie), "--out", str(out), "--spectra", "none"]) == GOOD
     assert main(["track", str(movie), "--out", str(out), "--spectra", "none", "--overlap", "0.3"]) == GOOD
     assert "done before" not in capsys.readouterr().out
+
+
+def test_other_masks_or_another_log_under_the_same_name_are_other_work(tmp_path, capsys):
+    movie = save_movie(tmp_path / "a.npz", n_frames=3)
+    _, masks = disc_movie(3)
+    log = tmp_path / "heater.csv"
+    arguments = ["track", str(movie), "--out", str(tmp_path / "out"), "--spectra", "none", "--log", str(log)]
+    arguments += ["--segment", f"masks:{tmp_path / 'masks.npy'}"]
+    said = []
+    for marked, degrees in ((masks, 20), (masks, 20), (masks & False, 20), (masks & False, 30)):
+        if not said or said[-1][1:] != (marked.any(), degrees):
+            np.save(tmp_path / "masks.npy", marked)
+            log.write_text(f"time_s,T[C]\n0,{degrees}\n9,{degrees}\n")
+        assert main(arguments) == GOOD
+        said.append(("done before" in capsys.readouterr().out, marked.any(), degrees))
+    assert [skipped for skipped, *_ in said] == [False, True, False, False]
 
 
 def test_movies_over_processes_give_what_one_process_gives(folder, tmp_path):
