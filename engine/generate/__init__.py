@@ -1,1 +1,1 @@
-"""Simulated movies with known truth."""
+"""Simulated truth: atoms, exit waves, micrographs, labels and movies."""
