@@ -53,7 +53,7 @@ class Sites:
                     file["sites"],
                     file["classes"],
                     tuple(str(name) for name in file["class_names"]),
-                    file["occupancy"] if "occupancy" in file else None,
+                    file.get("occupancy"),
                 )
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise ReadError(f"{path}: expected the sites of a system (.npz), {error}") from None
@@ -66,7 +66,7 @@ class System:
     Parameters
     ----------
     atoms : ase.Atoms
-        All atoms inside an orthogonal cell [Å], z along the beam; tag 1 is what labels show, tag 0 its support.
+        All atoms inside an orthogonal cell [Å], z along the beam; tag 1 is labelled, tag 0 supports it.
     drawn : dict
         The random degrees of freedom, with units in their names.
     sites : Sites
