@@ -40,9 +40,14 @@ class Sites:
 
     def save(self, path: str | Path) -> None:
         """Write an .npz file with `sites`, `classes`, `class_names` and, where known, `occupancy`."""
-        known = {} if self.occupancy is None else {"occupancy": self.occupancy}
-        names = np.array(self.class_names, dtype=np.str_)
-        np.savez(Path(path), sites=self.xy_A, classes=self.classes, class_names=names, **known)
+        known = {
+            "sites": self.xy_A,
+            "classes": self.classes,
+            "class_names": np.array(self.class_names, dtype=np.str_),
+        }
+        if self.occupancy is not None:
+            known["occupancy"] = self.occupancy
+        np.savez(Path(path), allow_pickle=False, **known)
 
     @classmethod
     def load(cls, path: str | Path) -> Sites:
