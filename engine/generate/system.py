@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from ase import Atoms
@@ -38,7 +39,7 @@ class Sites:
     class_names: tuple[str, ...]
     occupancy: np.ndarray | None = None
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path | BinaryIO) -> None:
         """Write an .npz file with `sites`, `classes`, `class_names` and, where known, `occupancy`."""
         known = {
             "sites": self.xy_A,
@@ -47,7 +48,7 @@ class Sites:
         }
         if self.occupancy is not None:
             known["occupancy"] = self.occupancy
-        np.savez(Path(path), allow_pickle=False, **known)
+        np.savez(path, allow_pickle=False, **known)
 
     @classmethod
     def load(cls, path: str | Path) -> Sites:
