@@ -9,6 +9,7 @@ from typing import TypeVar
 from .errors import SettingsError
 
 Result = TypeVar("Result")
+SomeBlock = TypeVar("SomeBlock", bound="Block")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Block:
     halo_start: int
 
 
-Runner = Callable[[Callable[[Block], Result], Sequence[Block]], Iterable[Result]]
+Runner = Callable[[Callable[[SomeBlock], Result], Sequence[SomeBlock]], Iterable[Result]]
 
 
 def plan_blocks(n_frames: int, *, frames_per_block: int, halo: int = 0) -> list[Block]:
@@ -66,7 +67,7 @@ def plan_blocks(n_frames: int, *, frames_per_block: int, halo: int = 0) -> list[
     return [Block(s, min(s + frames_per_block, n_frames), max(0, s - halo)) for s in starts]
 
 
-def run_serial(per_block: Callable[[Block], Result], blocks: Sequence[Block]) -> Iterator[Result]:
+def run_serial(per_block: Callable[[SomeBlock], Result], blocks: Sequence[SomeBlock]) -> Iterator[Result]:
     """Run a function over blocks one after the other, here.
 
     Parameters
