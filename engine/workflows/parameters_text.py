@@ -96,7 +96,8 @@ def _once_each(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         given.setdefault(name, []).append(value)
     twice = [
-        f"{name!r} is given {len(values)} times, as {', '.join(map(show, values[:-1]))} and {show(values[-1])}"
+        f"{name!r} is given {len(values)} times, "
+        f"as {', '.join(map(show, values[:-1]))} and {show(values[-1])}"
         for name, values in given.items()
         if len(values) > 1
     ]
