@@ -183,7 +183,7 @@ def crystal_sheet(
         _check_classify(classify)
     if thickness_A is not None and not 1 <= thickness_A <= 1000:
         raise SettingsError(f"thickness_A: expected 1 to 1000 Å, got {thickness_A}")
-    _check_crystal(crystal, title, slab=thickness_A is not None)
+    check_crystal(crystal, title, slab=thickness_A is not None)
     atoms = _layer(crystal) if thickness_A is None else _slab(crystal, thickness_A)
     how = classify or ("composition" if thickness_A is None else "element")
     span = [np.abs(vector[:2]).max() for vector in np.asarray(atoms.cell)[:2]]
@@ -252,6 +252,23 @@ def tile(
     return positions, np.tile(sheet.atoms.numbers.astype(np.int64), int(near.sum()))
 
 
+def check_crystal(crystal: Atoms, title: str, *, slab: bool = False) -> None:
+    """Refuse a crystal without atoms, of unknown elements, or without the cell vectors that are needed."""
+    if len(crystal) == 0:
+        raise DataError(f"crystal {title}: expected at least one atom, got none")
+    if crystal.numbers.min() < 1 or crystal.numbers.max() >= len(chemical_symbols):
+        raise DataError(f"crystal {title}: unknown elements among {crystal.get_chemical_formula()}")
+    cell = np.asarray(crystal.cell)
+    if not (np.isfinite(cell).all() and np.isfinite(crystal.positions).all()):
+        raise DataError(f"crystal {title}: expected finite positions and cell vectors")
+    across = np.linalg.norm(np.cross(cell[0], cell[1]))
+    if across < 1 or (slab and abs(np.linalg.det(cell)) < 1):
+        raise DataError(
+            f"crystal {title}: expected {'three' if slab else 'two'} cell vectors that span "
+            f"{'a volume' if slab else 'an area'}, got {cell.round(3).tolist()}"
+        )
+
+
 def _split_formula(formula: str) -> tuple[str, str]:
     """Read the metal and the other element of an MX2 formula."""
     try:
@@ -274,23 +291,6 @@ def _check_classify(classify: str) -> None:
     """Refuse a classification that there is none of."""
     if classify not in CLASSIFICATIONS:
         raise SettingsError(f"classify: expected one of {', '.join(CLASSIFICATIONS)}, got {classify!r}")
-
-
-def _check_crystal(crystal: Atoms, title: str, *, slab: bool) -> None:
-    """Refuse what has no atom, no element or not the vectors needed."""
-    if len(crystal) == 0:
-        raise DataError(f"crystal {title}: expected at least one atom, got none")
-    if crystal.numbers.min() < 1 or crystal.numbers.max() >= len(chemical_symbols):
-        raise DataError(f"crystal {title}: unknown elements among {crystal.get_chemical_formula()}")
-    cell = np.asarray(crystal.cell)
-    if not (np.isfinite(cell).all() and np.isfinite(crystal.positions).all()):
-        raise DataError(f"crystal {title}: expected finite positions and cell vectors")
-    across = np.linalg.norm(np.cross(cell[0], cell[1]))
-    if across < 1 or (slab and abs(np.linalg.det(cell)) < 1):
-        raise DataError(
-            f"crystal {title}: expected {'three' if slab else 'two'} cell vectors that span "
-            f"{'a volume' if slab else 'an area'}, got {cell.round(3).tolist()}"
-        )
 
 
 def _layer(crystal: Atoms) -> Atoms:
