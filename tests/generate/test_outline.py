@@ -91,3 +91,23 @@ def test_atoms_are_set_in_the_middle_of_a_cell_with_a_height():
     np.testing.assert_allclose(moved[:, 2], [12, 18])
     with pytest.raises(SettingsError, match=r"height of at least 10\.0 Å"):
         set_in_cell(positions, make_room((60, 60, 9)))
+
+
+def test_the_room_gives_way_to_tilt_and_vibration():
+    room = make_room(60.0, thickness_A=20.0, tilt_deg=30.0, distort_A=0.1)
+    # Half of 20 Å times sin 30°, six standard deviations, and 2 Å.
+    np.testing.assert_allclose(room.window, (7.6, 7.6, 52.4, 52.4))
+
+
+def test_a_hull_ends_at_its_outermost_columns():
+    rng = np.random.default_rng(0)
+    centres = rng.uniform(5, 55, (4000, 2))
+    corners = np.array([[15.0, 15], [45, 20], [30, 45]])
+    inside = hull_of_columns(corners, centres, make_room(60.0))
+    area = ConvexHull(corners).volume
+    assert inside.sum() / 4000 * 50**2 == pytest.approx(area, rel=0.1)
+    # The hull is that of the columns next to the corners, and none beyond it is taken.
+    nearest = centres[[np.linalg.norm(centres - corner, axis=1).argmin() for corner in corners]]
+    hull = ConvexHull(nearest)
+    beyond = (centres @ hull.equations[:, :2].T + hull.equations[:, 2]).max(axis=1) > 1e-6
+    np.testing.assert_array_equal(inside, ~beyond)
