@@ -12,6 +12,13 @@ from temflux.engine.base.errors import SettingsError, TemfluxError
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
 
+_STRUCTURES = {
+    "supported": "Metal particles on a support.",
+    "flake": "Flakes of an MX2 monolayer, bare or on graphene.",
+    "oxide": "Oxide crystals with oxygen vacancies, for the occupancy of columns.",
+    "file": "Flakes or slabs of the crystals in a structure file or folder.",
+}
+
 
 def make_app() -> App:
     """Make the command line, with each command imported only when it is asked for."""
@@ -37,6 +44,15 @@ def make_app() -> App:
         "temflux.batch.commands:demo",
         name="demo",
         help="Simulate a small movie, track it, and say where its page is.",
+    )
+    structures = App(name="structures", help="Simulate atomic systems and their exit waves.")
+    for name, what in _STRUCTURES.items():
+        structures.command(f"temflux.batch.making:structures_{name}", name=name, help=what)
+    app.command(structures)
+    app.command(
+        "temflux.batch.making:images",
+        name="images",
+        help="Simulate micrographs with labels from the exit waves of systems.",
     )
     return app
 

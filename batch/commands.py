@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +19,8 @@ from temflux.engine.workflows.settings import TrackSettings, read_settings
 from .exit_codes import GOOD, SOME_FAILED
 from .plan import Movie, plan_movies
 from .progress import BatchProgress
-from .runner import run_batch
+from .runner import run_batch, usable_jobs
 from .summary import write_summary
-
-_MOST_JOBS = 8
 
 
 def _flag(field: str) -> str:
@@ -66,7 +63,7 @@ def track(
         planned = plan_movies(movies)
     except ReadError as error:
         raise SettingsError(str(error)) from error
-    return _track(planned, chosen, out, _jobs(jobs), Console())
+    return _track(planned, chosen, out, usable_jobs(jobs), Console())
 
 
 def info(movie: str, /, *, dataset: str | None = None) -> int:
@@ -114,7 +111,7 @@ def demo(*, out: Path = Path("temflux-demo"), jobs: int | None = None) -> int:
     movie = make_demo_movie(out)
     console.print(f"simulated {movie.n_particles} particles: {movie.path}", highlight=False, soft_wrap=True)
     settings = TrackSettings(dose_e_per_A2=movie.dose_e_per_A2, min_separation_nm=1.0)
-    return _track(plan_movies([movie.path]), settings, out, _jobs(jobs), console)
+    return _track(plan_movies([movie.path]), settings, out, usable_jobs(jobs), console)
 
 
 def _track(movies: list[Movie], settings: TrackSettings, out: Path, jobs: int, console: Console) -> int:
@@ -151,12 +148,6 @@ def _merge_settings(path: Path | None, typed: TrackSettings | None) -> TrackSett
     if typed is not None:
         values |= typed.model_dump(exclude_unset=True)
     return read_settings(values)
-
-
-def _jobs(jobs: int | None) -> int:
-    if jobs is not None and jobs < 1:
-        raise SettingsError(f"--jobs: expected 1 or more, got {jobs}")
-    return jobs or min(os.cpu_count() or 1, _MOST_JOBS)
 
 
 def _plain(value: Any) -> str:

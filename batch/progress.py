@@ -130,6 +130,54 @@ class BatchProgress:
             self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
+class CountProgress:
+    """A bar for things that are made one by one, with their rate an hour and the time left.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to draw; a log file gets a line every half minute instead.
+    what : str
+        What is made, in the plural.
+    """
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console = console
+        self._what = what
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}", style="progress.data.speed", table_column=Column(no_wrap=True)),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task(what, total=None, pace="starting")
+        self._began = self._said_last = time.monotonic()
+
+    def __enter__(self) -> CountProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Hear that so many are made."""
+        now = time.monotonic()
+        rate = done / max(now - self._began, 1e-9)
+        left = timedelta(seconds=round((total - done) / rate))
+        pace = f"{rate * 3600:,.0f} an hour, {left} left"
+        self._progress.update(self._bar, completed=done, total=total, pace=pace)
+        if not self._console.is_terminal and now - self._said_last >= _SECONDS_BETWEEN_LINES:
+            self._said_last = now
+            line = f"{self._what}: {done} of {total}, {pace}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 

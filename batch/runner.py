@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from joblib import Parallel, delayed, parallel_config
 
 from temflux.engine.base.blocks import Block, Runner, run_serial
-from temflux.engine.base.errors import TemfluxError
+from temflux.engine.base.errors import SettingsError, TemfluxError
 from temflux.engine.files.atomic import atomic_file, write_errors
 from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import Progress, open_calibrated, track, work_key
@@ -23,6 +24,8 @@ from .ledger import Entry, Ledger
 from .plan import Movie
 
 Result = TypeVar("Result")
+
+_MOST_JOBS = 8
 
 
 class Watcher(Protocol):
@@ -55,6 +58,29 @@ class Outcome:
     skipped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+
+
+def usable_jobs(jobs: int | None) -> int:
+    """Choose how many processes to run at a time.
+
+    Parameters
+    ----------
+    jobs : int or None
+        What was asked for; as many as there are cores, 8 at most, where None.
+
+    Returns
+    -------
+    int
+        1 or more.
+
+    Raises
+    ------
+    SettingsError
+        If less than one was asked for.
+    """
+    if jobs is not None and jobs < 1:
+        raise SettingsError(f"--jobs: expected 1 or more, got {jobs}")
+    return jobs or min(os.cpu_count() or 1, _MOST_JOBS)
 
 
 def process_runner(jobs: int) -> Runner:

@@ -17,6 +17,7 @@ from ..generate.draws import RANGES, check_series
 from ..generate.labels import LABELS, LabelSettings
 from .parameters_checks import guess, is_number, is_whole, one_of, real_number, value_range, whole_number
 from .parameters_text import parse_parameters, show
+from .vibrating import Vibrations
 
 _LARGEST_FILE = 1_000_000
 _FEWEST_PX, _MOST_PX = 16, 16384
@@ -187,6 +188,11 @@ class ImageParameters(BaseModel):
     debug: Annotated[int | bool | None, BeforeValidator(_debug)] = Field(
         100, description="Images and labels to draw into a debug folder; None for none, True for all."
     )
+    vibrations: Vibrations | None = Field(
+        None,
+        description="Frozen phonons: None, or an object of configurations, trajectory (molecular dynamics "
+        "that gives amplitudes by element and coordination) and factor. Waves are then computed anew.",
+    )
     seed: Annotated[int, whole_number(least=0)] = Field(
         100, description="Seed of the microscope parameters and the noise."
     )
@@ -238,7 +244,7 @@ class ImageParameters(BaseModel):
 
     def to_json(self) -> str:
         """Text of a parameters file with every value; it reads back equal."""
-        return json.dumps(self.model_dump(), indent=1)
+        return json.dumps(self.model_dump(mode="json"), indent=1)
 
 
 def check_parameters(values: Mapping[str, Any]) -> ImageParameters:
@@ -360,5 +366,7 @@ def _explain(error: ValidationError) -> str:
             said.append(f"{name}: expected one of {', '.join(LABELS)}, and none came")
         else:
             message = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] != "value_error":
+                message = f"{message[0].lower()}{message[1:]}, got {show(fault['input'])}"
             said.append(f"{name}: {message}" if name else message)
     return "; ".join(said)

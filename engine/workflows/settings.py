@@ -166,13 +166,15 @@ def read_settings(values: Mapping[str, Any]) -> TrackSettings:
         raise SettingsError(explain(error)) from None
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError, model: type[BaseModel] = TrackSettings) -> str:
     """Say in one line what is wrong with settings.
 
     Parameters
     ----------
     error : pydantic.ValidationError
         What the model raised.
+    model : type
+        The model.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def explain(error: ValidationError) -> str:
     for fault in error.errors():
         name = ".".join(str(part) for part in fault["loc"]) or "settings"
         if fault["type"] == "extra_forbidden":
-            known = ", ".join(TrackSettings.model_fields)
+            known = ", ".join(model.model_fields)
             said.append(f"{name}: no such setting; known are {known}")
         elif fault["type"] == "value_error":
             said.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")

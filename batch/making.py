@@ -1,0 +1,233 @@
+"""The commands that simulate: systems, images and movies, each with its progress."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from temflux.engine.workflows.images import make_images
+from temflux.engine.workflows.parameters import check_parameters, read_parameters
+from temflux.engine.workflows.recipes import (
+    FileRecipe,
+    FlakeRecipe,
+    OxideRecipe,
+    Recipe,
+    SupportedRecipe,
+    read_recipe,
+)
+from temflux.engine.workflows.structures import make_structures
+
+from .exit_codes import GOOD
+from .progress import CountProgress
+from .runner import process_runner, usable_jobs
+
+_Test = Annotated[bool, Parameter(name="--test", negative="--train")]
+
+
+def _flag(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def structures_supported(
+    out: Path,
+    /,
+    *,
+    test: _Test = False,
+    jobs: int | None = None,
+    recipe: Annotated[SupportedRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Make metal particles on a support, with their exit waves.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the dataset; made, or added to.
+    test : bool
+        Make systems for validation and tests rather than for training.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+    recipe : SupportedRecipe or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    return _make_structures(out, "supported", recipe, test=test, jobs=jobs)
+
+
+def structures_flake(
+    out: Path,
+    /,
+    *,
+    test: _Test = False,
+    jobs: int | None = None,
+    recipe: Annotated[FlakeRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Make flakes of an MX2 monolayer, with their exit waves.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the dataset; made, or added to.
+    test : bool
+        Make systems for validation and tests rather than for training.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+    recipe : FlakeRecipe or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    return _make_structures(out, "flake", recipe, test=test, jobs=jobs)
+
+
+def structures_oxide(
+    out: Path,
+    /,
+    *,
+    test: _Test = False,
+    jobs: int | None = None,
+    recipe: Annotated[OxideRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Make oxide crystals with oxygen vacancies, with their exit waves.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the dataset; made, or added to.
+    test : bool
+        Make systems for validation and tests rather than for training.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+    recipe : OxideRecipe or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    return _make_structures(out, "oxide", recipe, test=test, jobs=jobs)
+
+
+def structures_file(
+    out: Path,
+    /,
+    *,
+    source: Annotated[Path, Parameter(name="--from")],
+    test: _Test = False,
+    jobs: int | None = None,
+    recipe: Annotated[FileRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Make flakes or slabs of the crystals in a file or a folder, with their exit waves.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the dataset; made, or added to.
+    source : Path
+        Structure file (.cif, .traj, .json, .xyz …), or a folder of such.
+    test : bool
+        Make systems for validation and tests rather than for training.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+    recipe : FileRecipe or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    values = {} if recipe is None else recipe.model_dump(exclude_unset=True)
+    return _make(out, read_recipe("file", {**values, "source": source}), test=test, jobs=jobs)
+
+
+def images(
+    out: Path,
+    parameters: Path,
+    /,
+    *,
+    test: _Test = False,
+    name: str = "images",
+    seed: int | None = None,
+    debug: int | None = None,
+    jobs: int | None = None,
+) -> int:
+    """Make images and labels of a dataset's systems, as a parameters file says.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the dataset, with systems.
+    parameters : Path
+        Parameters file: JSON, or a listing as in the thesis.
+    test : bool
+        Use the systems for validation and tests, with one image of each.
+    name : str
+        Folder of these images beside the systems; another one for other parameters.
+    seed : int or None
+        Seed that replaces the file's.
+    debug : int or None
+        How many images to save as pictures to look at, in place of the file's number.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    chosen = read_parameters(parameters)
+    typed = {key: value for key, value in {"seed": seed, "debug": debug}.items() if value is not None}
+    chosen = check_parameters({**chosen.model_dump(), **typed})
+    console = Console()
+    began = time.perf_counter()
+    with CountProgress(console, "images of systems") as progress:
+        result = make_images(
+            out,
+            chosen,
+            part="test" if test else "train",
+            name=name,
+            runner=process_runner(usable_jobs(jobs)),
+            progress=progress,
+        )
+    _say(console, "images", result.made, result.kept, result.folder, began)
+    return GOOD
+
+
+def _make_structures(out: Path, kind: str, recipe: Recipe | None, *, test: bool, jobs: int | None) -> int:
+    return _make(out, read_recipe(kind, {}) if recipe is None else recipe, test=test, jobs=jobs)
+
+
+def _make(out: Path, recipe: Recipe, *, test: bool, jobs: int | None) -> int:
+    console = Console()
+    began = time.perf_counter()
+    with CountProgress(console, "systems") as progress:
+        result = make_structures(
+            out,
+            recipe,
+            part="test" if test else "train",
+            runner=process_runner(usable_jobs(jobs)),
+            progress=progress,
+        )
+    _say(console, "systems", result.made, result.kept, result.folder, began)
+    return GOOD
+
+
+def _say(console: Console, what: str, made: int, kept: int, folder: Path, began: float) -> None:
+    """Say what was made, how fast, and where it is."""
+    seconds = time.perf_counter() - began
+    line = f"{made} {what} made in {seconds:.1f} s ({made / max(seconds, 1e-9) * 3600:,.0f} an hour)"
+    if kept:
+        line += f", {kept} kept"
+    console.print(f"{line}: {folder}", markup=False, highlight=False, soft_wrap=True)
