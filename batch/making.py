@@ -32,6 +32,11 @@ def _flag(field: str) -> str:
     return field.replace("_", "-")
 
 
+def _flag_of_file(field: str) -> str:
+    # `from` is a word of Python's own, which no field can be called by.
+    return {"source": "from", "shape": "as"}.get(field, _flag(field))
+
+
 def structures_supported(
     out: Path,
     /,
@@ -123,10 +128,9 @@ def structures_file(
     out: Path,
     /,
     *,
-    source: Annotated[Path, Parameter(name="--from")],
+    recipe: Annotated[FileRecipe, Parameter(name="*", name_transform=_flag_of_file)],
     test: _Test = False,
     jobs: int | None = None,
-    recipe: Annotated[FileRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
 ) -> int:
     """Make flakes or slabs of the crystals in a file or a folder, with their exit waves.
 
@@ -134,22 +138,19 @@ def structures_file(
     ----------
     out : Path
         Folder of the dataset; made, or added to.
-    source : Path
-        Structure file (.cif, .traj, .json, .xyz …), or a folder of such.
+    recipe : FileRecipe
+        The settings below.
     test : bool
         Make systems for validation and tests rather than for training.
     jobs : int or None
         Processes at a time; all cores where not given.
-    recipe : FileRecipe or None
-        The settings below.
 
     Returns
     -------
     int
         0.
     """
-    values = {} if recipe is None else recipe.model_dump(exclude_unset=True)
-    return _make(out, read_recipe("file", {**values, "source": source}), test=test, jobs=jobs)
+    return _make(out, recipe, test=test, jobs=jobs)
 
 
 def images(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -83,6 +85,10 @@ class Recipe(BaseModel):
             with suppress(SettingsError):
                 known = displacements_A([solid]) | known
         return {element: known.get(element, _UNKNOWN_DISPLACEMENT_A) for element in sorted(elements)}
+
+    def identity(self) -> dict[str, object]:
+        """Say what its systems depend on, whatever their numbers: kind, settings, what is read."""
+        return {"kind": self.kind, **json.loads(self.model_dump_json(exclude={"count", "start"}))}
 
     def solids(self) -> list[str]:
         """List the formulas of the solids that the systems are made of, as far as they are known."""
@@ -202,14 +208,29 @@ class FileRecipe(_SheetRecipe):
         description="Share of a folder's crystals kept for --test, whole sets of elements at a time.",
     )
 
+    def identity(self) -> dict[str, object]:
+        """Say what its systems depend on: the crystals themselves, not where they were read."""
+        crystals = hashlib.sha256()
+        for name, atoms in _read_once(self.source):
+            crystals.update(name.encode())
+            for array in (atoms.numbers, atoms.positions, atoms.cell.array):
+                crystals.update(np.ascontiguousarray(array).tobytes())
+        return {**super().identity(), "source": self.source.name, "crystals": crystals.hexdigest()}
+
     def make(self, rng: np.random.Generator, number: int, part: str) -> System:
         """Make one system of the crystal whose turn it is."""
-        crystals = _crystals_of(self.source, self.validation_share, self.seed, part)
+        everything = _read_once(self.source)
+        crystals = everything
+        if len(everything) > 1:
+            train, test = split_by_elements(
+                everything, validation_share=self.validation_share, seed=self.seed
+            )
+            crystals = test if part == "test" else train
         if not crystals:
             raise SettingsError(f"validation_share: leaves no crystal of {self.source} for {part}")
         name, crystal = crystals[number % len(crystals)]
         # Crystals of a folder differ in their elements; what they share is that they have columns.
-        classify = "column" if len(crystals) > 1 else "composition"
+        classify = "column" if len(everything) > 1 else "composition"
         if self.shape == "slab":
             sheet = slab(crystal, float(rng.uniform(*self.thickness)), classify=classify)
         else:
@@ -298,11 +319,7 @@ def draw_system(recipe: Recipe, number: int, part: str) -> System:
     return recipe.make(generator(recipe.seed, part, "system", number), number, part)
 
 
-@lru_cache(maxsize=4)
-def _crystals_of(source: Path, validation_share: float, seed: int, part: str) -> list[tuple[str, Atoms]]:
-    """Read the crystals for one part, once a process."""
-    crystals = read_crystals(source)
-    if len(crystals) < 2:
-        return crystals
-    train, test = split_by_elements(crystals, validation_share=validation_share, seed=seed)
-    return test if part == "test" else train
+@lru_cache(maxsize=1)
+def _read_once(source: Path) -> list[tuple[str, Atoms]]:
+    """Read crystals once a process, not once a system."""
+    return read_crystals(source)

@@ -95,11 +95,10 @@ def make_structures(
     if missing:
         # The first one is drawn before anything is written: a recipe that cannot be made leaves nothing.
         shape = grid_shape(draw_system(recipe, missing[0], part).atoms, recipe.sampling)
-        settings = json.loads(recipe.model_dump_json())
+        settings = {**recipe.identity(), "start": recipe.start, "count": recipe.count}
         made_with = {name: version(name) for name in _MADE_WITH}
         entry = {
             "part": part,
-            "kind": recipe.kind,
             "recipe": recipe_id,
             "settings": settings,
             "made_with": made_with,
@@ -141,8 +140,7 @@ def recipe_key(recipe: Recipe) -> str:
     >>> recipe_key(FlakeRecipe(count=1)) == recipe_key(FlakeRecipe(count=2))
     True
     """
-    settings = {"kind": recipe.kind, **json.loads(recipe.model_dump_json(exclude={"count", "start"}))}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(recipe.identity(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
