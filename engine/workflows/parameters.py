@@ -11,15 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ..base.errors import ReadError, SettingsError
+from ..base.errors import SettingsError
 from ..base.mtf import MTF_MODELS
 from ..generate.draws import RANGES, check_series
 from ..generate.labels import LABELS, LabelSettings
 from .parameters_checks import guess, is_number, is_whole, one_of, real_number, value_range, whole_number
-from .parameters_text import parse_parameters, show
+from .parameters_text import read_values, show
 from .vibrating import Vibrations
 
-_LARGEST_FILE = 1_000_000
 _FEWEST_PX, _MOST_PX = 16, 16384
 _MOST_IMAGES = 100
 # One channel for a mask; the background beside 1Mo, 2S and 1S for columns; cation and anion.
@@ -304,16 +303,9 @@ def read_parameters(path: str | Path) -> ImageParameters:
     >>> read_parameters(path).label
     'Mask'
     """
+    values = read_values(path)
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            text = file.read(_LARGEST_FILE + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise ReadError(f"{path}: expected a parameters file, {reason}") from None
-    if len(text) > _LARGEST_FILE:
-        raise ReadError(f"{path}: expected a parameters file, it has more than {_LARGEST_FILE} letters")
-    try:
-        return check_parameters(parse_parameters(text))
+        return check_parameters(values)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
 

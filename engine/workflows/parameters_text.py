@@ -7,9 +7,10 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from ..base.errors import SettingsError
+from ..base.errors import ReadError, SettingsError
 
 # Quotes and minus signs as printers set them, so that a listing copied from a page can be read.
 _PRINTED = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "−": "-"})
@@ -24,6 +25,49 @@ _SUMS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 _SHOWN = 80
+_LARGEST_FILE = 1_000_000
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """Read names and values from a parameters file, without checking them.
+
+    Parameters
+    ----------
+    path : str or Path
+        JSON, or a listing as the thesis prints it; see `parse_parameters`.
+
+    Returns
+    -------
+    dict
+        Values by name.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, or it is no text.
+    SettingsError
+        If the text is neither JSON nor a listing; the line names the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "a.json")
+    >>> _ = path.write_text('{"seed": 3}', encoding="utf-8")
+    >>> read_values(path)
+    {'seed': 3}
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            text = file.read(_LARGEST_FILE + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ReadError(f"{path}: expected a parameters file, {reason}") from None
+    if len(text) > _LARGEST_FILE:
+        raise ReadError(f"{path}: expected a parameters file, it has more than {_LARGEST_FILE} letters")
+    try:
+        return parse_parameters(text)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def parse_parameters(text: str) -> dict[str, Any]:
