@@ -229,6 +229,8 @@ def _say(console: Console, what: str, made: int, kept: int, folder: Path, began:
     """Say what was made, how fast, and where it is."""
     seconds = time.perf_counter() - began
     line = f"{made} {what} made in {seconds:.1f} s ({made / max(seconds, 1e-9) * 3600:,.0f} an hour)"
-    if kept:
-        line += f", {kept} kept"
+    if not made:
+        line = f"nothing to do, {kept} {what} are there"
+    elif kept:
+        line += f", {kept} were there"
     console.print(f"{line}: {folder}", markup=False, highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,6 +243,11 @@ class ImageSet:
             # Labels are nearly empty; images are noise, which nothing makes smaller.
             compressors=ZstdCodec(level=1),
         )
+
+    def clear(self) -> None:
+        """Take away what a run that made no image left."""
+        for name in ("images.zarr", "labels.zarr"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def save(self, system: int, images: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """Write images (E, F, Y, X) and labels (E, Y, X, C) of a system, and return their fingerprints."""

@@ -328,12 +328,12 @@ def _claim(images: ImageSet, parameters: ImageParameters) -> str:
     # How many pictures are saved to look at changes no image.
     text = json.dumps(json.loads(parameters.model_dump_json(exclude={"debug"})), indent=1) + "\n"
     path = images.folder / "parameters.json"
-    if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+    if not (path.exists() and path.read_text(encoding="utf-8") == text):
+        if images.records():
             raise SettingsError(
                 f"{path}: images with other parameters are there; give --name for another folder of images"
             )
-    else:
+        images.clear()
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()[:12]

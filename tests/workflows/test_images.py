@@ -168,6 +168,12 @@ def test_parameters_that_do_not_fit_the_systems_are_one_line(out, values, said):
         make_images(out, parameters(**values))
 
 
+def test_parameters_that_failed_do_not_stand_in_the_way(out):
+    with pytest.raises(SettingsError, match="num_classes"):
+        make_images(out, parameters(label="Disk", num_classes=3))
+    assert make_images(out, parameters()).made == 4
+
+
 def test_no_systems_are_said(tmp_path):
     with pytest.raises(ReadError, match="no systems; make some with temflux structures"):
         make_images(tmp_path, parameters())
