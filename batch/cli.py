@@ -54,6 +54,11 @@ def make_app() -> App:
         name="images",
         help="Simulate micrographs with labels from the exit waves of systems.",
     )
+    app.command(
+        "temflux.batch.making:movie",
+        name="movie",
+        help="Simulate an in situ movie whose particles, events and columns are known.",
+    )
     return app
 
 

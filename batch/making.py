@@ -9,7 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from temflux.engine.base.errors import SettingsError
 from temflux.engine.workflows.images import make_images
+from temflux.engine.workflows.movie import make_movie
 from temflux.engine.workflows.parameters import check_parameters, read_parameters
 from temflux.engine.workflows.recipes import (
     FileRecipe,
@@ -203,6 +205,55 @@ def images(
             progress=progress,
         )
     _say(console, "images", result.made, result.kept, result.folder, began)
+    return GOOD
+
+
+def movie(
+    out: Path,
+    parameters: Path,
+    /,
+    *,
+    frames: int = 200,
+    seed: int | None = None,
+    jobs: int | None = None,
+) -> int:
+    """Simulate an in situ movie of metal particles whose every state is known.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the movie, its labels and the tables of its truth.
+    parameters : Path
+        Parameters file, the same as for images, with what happens under "movie"; {} will do.
+    frames : int
+        Frames of the movie.
+    seed : int or None
+        Seed that replaces the file's.
+    jobs : int or None
+        Processes at a time; all cores where not given.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    if frames < 1:
+        raise SettingsError(f"--frames: expected 1 or more, got {frames}")
+    console = Console()
+    began = time.perf_counter()
+    with CountProgress(console, "frames") as progress:
+        result = make_movie(
+            parameters,
+            out,
+            n_frames=frames,
+            seed=seed,
+            runner=process_runner(usable_jobs(jobs)),
+            progress=lambda stage, done, total: progress(done, total),  # noqa: ARG005
+        )
+    seconds = time.perf_counter() - began
+    particles = result.truth["particle"].nunique()
+    line = f"{frames} frames with {particles} particles in {seconds:.1f} s ({frames / seconds:.3g} frames/s)"
+    console.print(f"{line}: {result.movie}", markup=False, highlight=False, soft_wrap=True)
     return GOOD
 
 
