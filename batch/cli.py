@@ -50,6 +50,11 @@ def make_app() -> App:
         structures.command(f"temflux.batch.making:structures_{name}", name=name, help=what)
     app.command(structures)
     app.command(
+        "temflux.batch.making:parameters",
+        name="parameters",
+        help="Write a commented parameters file for images and movies.",
+    )
+    app.command(
         "temflux.batch.making:images",
         name="images",
         help="Simulate micrographs with labels from the exit waves of systems.",

@@ -10,9 +10,10 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from temflux.engine.base.errors import SettingsError
+from temflux.engine.files.atomic import atomic_file
 from temflux.engine.workflows.images import make_images
 from temflux.engine.workflows.movie import make_movie
-from temflux.engine.workflows.parameters import check_parameters, read_parameters
+from temflux.engine.workflows.parameters import check_parameters, example_parameters, read_parameters
 from temflux.engine.workflows.recipes import (
     FileRecipe,
     FlakeRecipe,
@@ -205,6 +206,30 @@ def images(
             progress=progress,
         )
     _say(console, "images", result.made, result.kept, result.folder, began)
+    return GOOD
+
+
+def parameters(file: Path, /, *, label: str = "Mask") -> int:
+    """Write a parameters file with a comment on every parameter, to be changed and used.
+
+    Parameters
+    ----------
+    file : Path
+        The file to write; one that is there is not touched.
+    label : str
+        What the labels are to be: Mask, Disk, Blob, Gaussian, Exitwave or Occupancy.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    if file.exists():
+        raise SettingsError(f"{file}: is there already; choose another name")
+    text = example_parameters(label)
+    with atomic_file(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    Console().print(f"parameters written: {file}", markup=False, highlight=False, soft_wrap=True)
     return GOOD
 
 

@@ -281,7 +281,8 @@ def read_parameters(path: str | Path) -> ImageParameters:
     Parameters
     ----------
     path : str or Path
-        JSON, or a listing as the thesis prints it; see `parse_parameters`.
+        JSON, or a listing as the thesis prints it; see `parse_parameters`. What it says under "movie"
+        concerns movies alone, and is not read.
 
     Returns
     -------
@@ -303,7 +304,7 @@ def read_parameters(path: str | Path) -> ImageParameters:
     >>> read_parameters(path).label
     'Mask'
     """
-    values = read_values(path)
+    values = {name: value for name, value in read_values(path).items() if name != "movie"}
     try:
         return check_parameters(values)
     except SettingsError as error:

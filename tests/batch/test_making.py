@@ -86,6 +86,28 @@ def test_bad_parameters_are_one_line(tmp_path, capsys, values, said):
     assert said in lines[0]
 
 
+def test_a_commented_parameters_file_is_written_once(tmp_path, capsys):
+    file = tmp_path / "disk.txt"
+    assert main(["parameters", str(file), "--label", "disk"]) == GOOD
+    assert "'label': 'Disk'" in file.read_text(encoding="utf-8")
+    assert main(["parameters", str(file)]) == BAD_ARGUMENTS
+    assert "is there already" in capsys.readouterr().err
+    assert main(["parameters", str(tmp_path / "no.txt"), "--label", "spot"]) == BAD_ARGUMENTS
+    assert not (tmp_path / "no.txt").exists()
+
+
+def test_a_movie_and_its_truth(tmp_path, capsys):
+    file = tmp_path / "movie.json"
+    file.write_text('{"image_size": [80, 80], "sampling": [0.5, 0.5], "movie": {"radius_A": [8, 9]}}')
+    assert main(["movie", str(tmp_path / "out"), str(file), "--frames", "2", "--jobs", "1"]) == GOOD
+    assert "2 frames with 1 particles" in capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {"movie.ome.tif", "labels.zarr", "truth.csv", "events.csv", "frames.csv", "columns.csv"}
+    file.write_text('{"movie": {"metl": "Au"}}')
+    assert main(["movie", str(tmp_path / "out"), str(file)]) == BAD_ARGUMENTS
+    assert "movie.metl: no such parameter; did you mean 'metal'?" in capsys.readouterr().err
+
+
 def test_images_without_systems_say_how_to_make_some(tmp_path, parameters, capsys):
     assert main(["images", str(tmp_path / "set"), str(parameters)]) == SOME_FAILED
     assert "no systems; make some with temflux structures" in capsys.readouterr().err
