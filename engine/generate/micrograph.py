@@ -12,11 +12,8 @@ from scipy import fft
 from ..base.compiled import use_compiled
 from ..base.errors import SettingsError
 from .image_grid import ImageGrid, plan_grid
-from .prepared_wave import PreparedWave, as_prepared, padded_band, padded_spectra, prepare_wave
-from .transfer import Microscope, envelope_limit, transfer_wave
-
-# Frequencies that the microscope damps to less than this are left out.
-_DAMPED = 1e-4
+from .prepared_wave import PreparedWave, as_prepared, find_bands, padded_spectra, prepare_wave
+from .transfer import Microscope, transfer_wave
 
 __all__ = [
     "Micrograph",
@@ -165,12 +162,12 @@ def form_focal_series(
         raise SettingsError("defoci_A: expected one defocus or more, got none")
     prepared = as_prepared(waves, extent_A)
     grid = plan_grid(prepared.scattered.shape[1:], prepared.extent_A, shape=shape, sampling_A=sampling_A)
-    band = min(padded_band(prepared, grid), envelope_limit(microscope, below=_DAMPED))
-    spectra = padded_spectra(prepared, grid, band)
+    bands = find_bands(prepared, grid, microscope)
+    spectra = padded_spectra(prepared, grid, bands[0])
     kernels = use_compiled(compiled)
     images = np.empty((len(defoci_A), *grid.shape), np.float32)
     for defocus, image in zip(defoci_A, images, strict=True):
-        image[:] = _image(spectra, grid, replace(microscope, defocus_A=float(defocus)), band, kernels)
+        image[:] = _image(spectra, grid, replace(microscope, defocus_A=float(defocus)), bands, kernels)
     return Micrograph(images, grid.sampling_A, grid.origin_A)
 
 
@@ -236,27 +233,34 @@ def resample_wave(
 
 
 def _image(
-    spectra: np.ndarray, grid: ImageGrid, microscope: Microscope, band: float, kernels: bool
+    spectra: np.ndarray,
+    grid: ImageGrid,
+    microscope: Microscope,
+    bands: tuple[float, float],
+    kernels: bool,
 ) -> np.ndarray:
     """Image spectra of frozen phonons: transfer, intensity, and the crop to the image's samples."""
     orders = [size // 2 for size in spectra.shape[1:]]
-    q_y, q_x = (
-        np.arange(-half, half + 1) / side for half, side in zip(orders, grid.extent_A[::-1], strict=True)
-    )
-    # Orders of the intensity that the image holds: up to twice the wave's, below its own Nyquist frequency.
-    kept = [min(2 * half, (points - 1) // 2) for half, points in zip(orders, grid.points, strict=True)]
-    direct = all(2 * half == keep for half, keep in zip(orders, kept, strict=True))
+    sides = grid.extent_A[::-1]
+    q_y, q_x = (np.arange(-half, half + 1) / side for half, side in zip(orders, sides, strict=True))
+    # Orders that the intensity holds, and those of them that the image takes, below its Nyquist frequency.
+    held = [min(2 * half, math.ceil(bands[1] * side)) for half, side in zip(orders, sides, strict=True)]
+    kept = [min(most, (points - 1) // 2) for most, points in zip(held, grid.points, strict=True)]
+    direct = held == kept
     if direct:
         lengths, size = grid.points, grid.shape
     else:
         # What wraps round must not reach what is kept.
-        free = [fft.next_fast_len(2 * half + keep + 1) for half, keep in zip(orders, kept, strict=True)]
+        free = [
+            fft.next_fast_len(max(2 * half, most + keep) + 1)
+            for half, most, keep in zip(orders, held, kept, strict=True)
+        ]
         lengths = size = (free[0], free[1])
     intensity = np.zeros(size, np.float32)
     weight = np.float32(1 / len(spectra))
     for spectrum in spectra:
         filtered = transfer_wave(
-            spectrum, q_y, q_x, microscope, shift_A=grid.origin_A, band_per_A=band, compiled=kernels
+            spectrum, q_y, q_x, microscope, shift_A=grid.origin_A, band_per_A=bands[0], compiled=kernels
         )
         # Frequency 0 is not the first element: the waves differ by a phase, which the intensity forgets.
         down = fft.ifft(filtered, n=lengths[0], axis=0, norm="forward", workers=1)[: size[0]]

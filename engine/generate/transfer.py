@@ -261,35 +261,32 @@ def transfer_wave(
     return spectrum * np.where(inside, np.exp(-damping - 1j * phase), 0).astype(np.complex64)
 
 
-def envelope_limit(microscope: Microscope, *, below: float) -> float:
-    """Find the spatial frequency from which on aperture, focal spread and blur leave next to nothing.
+def round_envelope(q_per_A: np.ndarray, microscope: Microscope) -> np.ndarray:
+    """Find what aperture, focal spread and blur leave of each spatial frequency.
 
     Parameters
     ----------
+    q_per_A : array, float64
+        Spatial frequencies, 0 or more [1/Å].
     microscope : Microscope
         Aperture and spreads; the angular spread, whose envelope may rise again, is not counted.
-    below : float
-        What counts as nothing, above 0 and below 1.
 
     Returns
     -------
-    float
-        The frequency; infinity where nothing ends the band [1/Å].
+    array like `q_per_A`, float64
+        A·T_t·T_G (thesis, Eqs. 1.12, 1.21 and 1.22).
 
     Examples
     --------
-    >>> round(envelope_limit(Microscope(energy_eV=3e5, focal_spread_A=20.0), below=1e-4), 2)
-    2.22
+    >>> round_envelope(np.array([0.0, 1.0]), Microscope(energy_eV=3e5, focal_spread_A=20.0)).round(3).tolist()
+    [1.0, 0.682]
     """
     wavelength = wavelength_A(microscope.energy_eV)
-    # -log of the envelopes is a·q⁴ + b·q².
-    a = (math.pi * wavelength * microscope.focal_spread_A / 2) ** 2
-    b = microscope.blur_A**2 / 2
-    depth = -math.log(below)
-    # The root in the form that does not cancel, and serves a = 0 too.
-    half = b + math.sqrt(b * b + 4 * a * depth)
-    envelope = math.sqrt(2 * depth / half) if half > 0 else math.inf
-    return min(envelope, microscope.aperture_mrad * _MRAD / wavelength)
+    r2 = np.asarray(q_per_A) ** 2
+    damping = r2 * (
+        (math.pi * wavelength * microscope.focal_spread_A / 2) ** 2 * r2 + microscope.blur_A**2 / 2
+    )
+    return np.where(r2 <= (microscope.aperture_mrad * _MRAD / wavelength) ** 2, np.exp(-damping), 0.0)
 
 
 def _terms(microscope: Microscope, wavelength: float, shift_A: tuple[float, float]) -> np.ndarray:
