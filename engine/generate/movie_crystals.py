@@ -147,7 +147,7 @@ def grow_crystal(
     """Grow a faceted crystal atom by atom.
 
     Out of an ellipsoid, atoms leave one at a time: always one with the fewest neighbours, and of these the
-    farthest from the middle. Corners and steps go before facets, as in evaporation; the reverse is growth.
+    outermost. Corners and steps go before facets, as in evaporation; the reverse is growth.
 
     Parameters
     ----------
@@ -192,8 +192,10 @@ def grow_crystal(
     wide = math.sqrt(elongation)
     radius_A = _SPARE * (3 * n_atoms / (4 * math.pi * lattice.atoms_per_A3)) ** (1 / 3)
     axes_A = radius_A / flatness ** (1 / 3) * np.array([wide, 1 / wide, flatness])
-    inside = positions_A[((turned / axes_A) ** 2).sum(axis=1) < 1]
-    order = order_of_growth(inside, reach_A=_NEIGHBOUR_REACH * lattice.neighbour_A)
+    distance = np.linalg.norm(turned / axes_A, axis=1)
+    inside = positions_A[distance < 1]
+    reach_A = _NEIGHBOUR_REACH * lattice.neighbour_A
+    order = order_of_growth(inside, distance[distance < 1], reach_A=reach_A)
     if len(order) < n_atoms:
         raise SettingsError(
             f"lattice: expected room for {n_atoms} atoms, it has {len(order)} within the shape"
@@ -226,13 +228,15 @@ def reach_of(radius_A: float, *, elongation: float = 1.0, flatness: float = 1.0)
     return _SPARE * radius_A * max(across, flatness ** (2 / 3)) + 5.0
 
 
-def order_of_growth(positions_A: np.ndarray, *, reach_A: float) -> np.ndarray:
+def order_of_growth(positions_A: np.ndarray, distance: np.ndarray, *, reach_A: float) -> np.ndarray:
     """Order atoms so that those with few neighbours come last.
 
     Parameters
     ----------
     positions_A : array (n, 3), float
-        Atoms about the middle [Å].
+        Atoms [Å].
+    distance : array (n,), float
+        How far out each is; of those with equally many neighbours the farthest comes last.
     reach_A : float
         Atoms closer than this are neighbours [Å].
 
@@ -243,7 +247,7 @@ def order_of_growth(positions_A: np.ndarray, *, reach_A: float) -> np.ndarray:
 
     Examples
     --------
-    >>> order_of_growth(np.array([[3.0, 0, 0], [0, 0, 0], [1, 0, 0]]), reach_A=1.5).tolist()
+    >>> order_of_growth(np.diag([3.0, 0.0, 1.0]), np.array([3.0, 0.0, 1.0]), reach_A=1.5).tolist()
     [1, 2, 0]
     """
     neighbours: list[list[int]] = [[] for _ in positions_A]
@@ -251,7 +255,7 @@ def order_of_growth(positions_A: np.ndarray, *, reach_A: float) -> np.ndarray:
         neighbours[one].append(other)
         neighbours[other].append(one)
     # Rounded, so that equal distances are equal and the index decides.
-    outward = (-np.round(np.linalg.norm(positions_A, axis=1), 6)).tolist()
+    outward = (-np.round(distance, 6)).tolist()
     bonds = [len(near) for near in neighbours]
     waiting = [(bonds[index], outward[index], index) for index in range(len(bonds))]
     heapq.heapify(waiting)

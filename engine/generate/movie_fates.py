@@ -98,7 +98,7 @@ def size_over_time(rng: np.random.Generator, fate: str, when: np.ndarray) -> np.
     --------
     >>> rng = np.random.default_rng(0)
     >>> size_over_time(rng, "vaporise", np.array([0.0, 0.5, 1.0])).round(2).tolist()
-    [1.0, 0.27, 0.0]
+    [1.0, 0.29, 0.0]
     """
     area = np.ones(len(when))
     if fate == "vaporise":

@@ -40,7 +40,9 @@ _ELONGATION, _FLATNESS = (1.0, 1.15), (0.85, 1.0)
 # Half a cell of the layout in particle radii, and what is left free between two cells [Å].
 _HALF_CELL, _BETWEEN_A = 1.25, 8.0
 _MOST_PARTICLES = 16
-_LAYOUTS = 200
+_LAYOUTS, _TRIES = 200, 30
+# Off the cells, particles keep farther from each other: they may lie at the waist of a pair.
+_FARTHER = 1.1
 # Particles that touch overlap by this much in projection, so that no sample lies between them [Å].
 _OVERLAP_A = 0.7
 _DRIFT_JITTER_A = 0.1
@@ -157,8 +159,12 @@ def room_for(settings: MovieSettings) -> tuple[int, int]:
     >>> room_for(MovieSettings(n_frames=1, size_A=(60.0, 110.0), radius_A=(10.0, 12.0)))
     (1, 2)
     """
-    cell_A = 2 * _HALF_CELL * settings.radius_A[1] + _BETWEEN_A
+    cell_A = _cell_A(settings)
     return int(settings.size_A[0] // cell_A), int(settings.size_A[1] // cell_A)
+
+
+def _cell_A(settings: MovieSettings) -> float:
+    return 2 * _HALF_CELL * settings.radius_A[1] + _BETWEEN_A
 
 
 def _clock(settings: MovieSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -200,8 +206,9 @@ def _lay_out(rng: np.random.Generator, settings: MovieSettings) -> tuple[list[st
         singles, pairs = [*singles, *["still"] * len(pairs)], []
         cells = _deal_cells(rng, (down, across), 0, len(singles))
     assert cells is not None
-    sides_A = np.array(settings.size_A) / (down, across)
-    return [*pairs, *singles], (cells + 0.5) * sides_A
+    places_A = (cells + 0.5) * np.array(settings.size_A) / (down, across)
+    _scatter(rng, places_A, len(pairs), settings)
+    return [*pairs, *singles], places_A
 
 
 def _deal_cells(
@@ -226,6 +233,17 @@ def _deal_cells(
     left = np.argwhere(free)
     singles = left[rng.permutation(len(left))[:n_singles]]
     return np.concatenate([np.array(dealt, np.int64).reshape(-1, 2), singles])
+
+
+def _scatter(rng: np.random.Generator, places_A: np.ndarray, n_paired: int, settings: MovieSettings) -> None:
+    """Move those that are alone off the cells, to wherever in the frame nobody is near."""
+    size_A, cell_A = np.array(settings.size_A), _cell_A(settings)
+    for index in range(n_paired, len(places_A)):
+        others_A = np.delete(places_A, index, axis=0)
+        for place_A in rng.uniform(cell_A / 2, size_A - cell_A / 2, (_TRIES, 2)):
+            if (np.linalg.norm(others_A - place_A, axis=1) > _FARTHER * cell_A).all():
+                places_A[index] = place_A
+                break
 
 
 def _draw_courses(

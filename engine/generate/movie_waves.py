@@ -1,11 +1,12 @@
 """Waves of a simulated movie: a multislice patch for each particle, multiplied onto the support's.
 
 The wave behind the whole sample is taken as ψ = ψ_support · Π ψ_particle. Each ψ_particle is the exit wave of
-a full multislice calculation of its atoms in its pose; left out is only what happens between particles, and
-between a particle and the support: electrons scattered by one are not followed through the other, and all
-exit planes are at the same height. The support is one slice of randomly placed carbon atoms. Dense and
-without short-range order, their potential is a Gaussian random field with carbon's scattering factor: real
-carbon has a little less contrast at distances of several neighbours.
+a full multislice calculation of its atoms in its pose, in the plane 1.5 Å below its last atom; these planes
+are taken to be one, as if all lay on a flat film. Left out is what happens between particles, and between a
+particle and the support: electrons scattered by one are not followed through the other. The support is one
+slice of randomly placed carbon atoms. Dense and without short-range order, their potential is a Gaussian
+random field with carbon's scattering factor: real carbon has a little less contrast at distances of several
+neighbours. It repeats itself when the drift has moved it by the width of a frame.
 """
 
 from __future__ import annotations
