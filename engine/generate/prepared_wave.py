@@ -16,7 +16,7 @@ from .transfer import Microscope, round_envelope
 # What waves hold beyond their band, as a share of all that is scattered: amplitudes of 3e-5 of an atom's.
 _BEYOND_BAND = 1e-9
 # What their intensity may hold beyond its band, on average, as a share of all that is scattered.
-_BEYOND_INTENSITY = 1e-5
+_BEYOND_INTENSITY = 1e-4
 # Just below the largest block that teaches glibc anything when it is freed.
 _LESSON_BYTES = (32 << 20) - (64 << 10)
 

@@ -51,6 +51,31 @@ def test_every_level_meets_a_hard_tail():
         assert abs((counts > limit).sum() - expected) < 5 * np.sqrt(expected)
 
 
+class Constant:
+    """In place of a generator: the same uniform number always."""
+
+    def __init__(self, u):
+        self.u = u
+
+    def random(self, shape):
+        return np.full(shape, self.u)
+
+
+@pytest.mark.parametrize("u", [1e-12, 1e-4, 0.3, 0.5, 0.999, 1 - 1e-9, 1 - 1e-12])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_multiples_of_a_level_invert_the_distribution_function(u, compiled):
+    for means in (np.arange(1, 64) / 16, np.arange(1, 64) * 4.0, np.arange(1, 64) * 256.0):
+        counts = poisson(Constant(u), means, compiled=compiled)
+        assert np.array_equal(counts, stats.poisson.ppf(u, means))
+
+
+@pytest.mark.parametrize("u", [0.9, 0.95, 0.999, 1 - 1e-9, 1 - 1e-12])
+def test_small_rests_invert_the_distribution_function(u):
+    means = np.linspace(1e-6, 0.0624, 300)
+    for compiled in (True, False):
+        assert np.array_equal(poisson(Constant(u), means, compiled=compiled), stats.poisson.ppf(u, means))
+
+
 def test_neighbours_are_independent():
     counts = poisson(np.random.default_rng(1), np.full((512, 512), 2.3)) - 2.3
     for dy, dx in ((0, 1), (1, 0), (1, 1), (0, 2)):
