@@ -12,7 +12,7 @@ from ..base.errors import SettingsError
 
 # The sampling may differ by this share from the one asked for, where that makes the transforms quicker.
 _TOLERANCE = 3e-3
-# Pixels are square to this share: 0.01 px at the far end of 512.
+# Where that can be, pixels are square to this share: 0.01 px at the far end of 512.
 _SQUARENESS = 2e-5
 # Time that goes with the padded area whatever its factors, in the unit of a transform's.
 _AREA_COST = 60.0
@@ -163,8 +163,8 @@ def _cheapest(
     error = np.abs(np.log(rows[first, 2] / sampling_A)) + np.abs(np.log(columns[second, 2] / sampling_A))
     skew = np.abs(np.log(rows[first, 2] / columns[second, 2]))
     cost = rows[first, 3] + columns[second, 3]
-    square = skew <= max(_SQUARENESS, skew.min())
-    near = square & (error <= max(2 * _TOLERANCE, error[square].min()))
-    best = np.flatnonzero(near)[np.lexsort((error[near], cost[near]))[0]]
+    near = error <= max(2 * _TOLERANCE, error.min())
+    fit = near & (skew <= max(_SQUARENESS, skew[near].min()))
+    best = np.flatnonzero(fit)[np.lexsort((error[fit], cost[fit]))[0]]
     row, column = rows[first[best]], columns[second[best]]
     return (int(row[0]), int(row[1]), float(row[2])), (int(column[0]), int(column[1]), float(column[2]))
