@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 
@@ -31,6 +32,10 @@ def write_movie(stack: Stack, path: str | Path) -> Path:
     WriteError
         If the system refuses to write; nothing is left behind.
 
+    Notes
+    -----
+    A stack with a fingerprint gives the same bytes at every write.
+
     Examples
     --------
     >>> import tempfile
@@ -50,6 +55,9 @@ def write_movie(stack: Stack, path: str | Path) -> Path:
         metadata["Plane"] = {"DeltaT": times_s, "DeltaTUnit": ["s"] * stack.n_frames}
         if stack.frame_s is not None:
             metadata |= {"TimeIncrement": stack.frame_s, "TimeIncrementUnit": "s"}
+    if stack.fingerprint:
+        # Otherwise drawn anew at every write, and the same movie would never be the same bytes.
+        metadata["UUID"] = str(uuid5(NAMESPACE_OID, f"{stack.fingerprint} {stack.shape} {metadata}"))
     frames = (stack.read(index, index + 1)[0] for index in range(stack.n_frames))
     with atomic_file(path) as temporary:
         tifffile.imwrite(

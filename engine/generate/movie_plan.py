@@ -186,13 +186,18 @@ def _lay_out(rng: np.random.Generator, settings: MovieSettings) -> tuple[list[st
     """Deal fates and cells, pairs side by side: fates, and places (P, 2) in y and x [Å]."""
     down, across = room_for(settings)
     n_particles = settings.n_particles
+    if not down * across:
+        largest_A = (min(settings.size_A) - _BETWEEN_A) / (2 * _HALF_CELL)
+        raise SettingsError(
+            f"radius_A: expected at most {largest_A:.1f} Å in a frame of {_listed(settings.size_A)} Å, got "
+            f"up to {settings.radius_A[1]:g} Å; take smaller particles, or larger or more pixels"
+        )
     if n_particles is None:
         n_particles = min(_MOST_PARTICLES, down * across)
     if not 1 <= n_particles <= down * across:
-        height_A, width_A = settings.size_A
         raise SettingsError(
             f"n_particles: expected 1 to {down * across} of radius up to {settings.radius_A[1]:g} Å in a "
-            f"frame of {height_A:.0f} × {width_A:.0f} Å, got {n_particles}"
+            f"frame of {_listed(settings.size_A)} Å, got {n_particles}"
         )
     fates = assign_fates(settings.events, n_particles)
     singles = [fate for fate in fates if FATES.get(fate) != 2]
@@ -352,3 +357,7 @@ def _drift(rng: np.random.Generator, settings: MovieSettings) -> np.ndarray:
     jitter = np.stack([wobble(rng, settings.n_frames), wobble(rng, settings.n_frames)], axis=1)
     drift_A = steady + _DRIFT_JITTER_A * jitter
     return drift_A - drift_A[settings.n_frames // 2]
+
+
+def _listed(size_A: tuple[float, float]) -> str:
+    return f"{size_A[0]:.0f} × {size_A[1]:.0f}"

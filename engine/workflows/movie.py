@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shutil
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.blocks import Block, Runner, plan_blocks, run_serial
-from ..base.errors import WriteError
+from ..base.errors import SettingsError, WriteError
 from ..base.seeds import generator
 from ..base.stack import Stack
 from ..base.tables import Columns, stack_columns, to_dataframe
@@ -110,7 +111,8 @@ def make_movie(
     Raises
     ------
     TemfluxError
-        If the parameters cannot be used, or the outputs cannot be written.
+        If the parameters cannot be used, or the outputs cannot be written. A folder with anything else but
+        an earlier simulated movie in it is refused.
 
     Notes
     -----
@@ -128,7 +130,8 @@ def make_movie(
     recipe = parameters if isinstance(parameters, MovieRecipe) else read_movie_parameters(parameters)
     seed = recipe.images.seed if seed is None else seed
     frames, drawn = set_up(recipe, n_frames=n_frames, seed=seed)
-    folder = Path(out)
+    folder = Path(out).absolute()
+    _refuse_other_work(folder)
     work = folder.with_name(f".{folder.name}.work")
     claim_folder(work, _work_key(recipe, seed, n_frames))
     shape = (n_frames, *recipe.images.shape)
@@ -158,7 +161,10 @@ def make_movie(
         write_csv(result / f"{name}.csv", to_dataframe(table))
     dose = tables["frames"]["dose_e_per_A2"]
     pixels = _KeptFrames(kept, tuple(blocks), shape)
-    write_movie(Stack(pixels, folder.name, pixel_nm, times_s, dose), result / "movie.ome.tif")
+    key = json.dumps(_work_key(recipe, seed, n_frames), sort_keys=True)
+    fingerprint = hashlib.sha256(key.encode()).hexdigest()
+    stack = Stack(pixels, folder.name, pixel_nm, times_s, dose, fingerprint=fingerprint)
+    write_movie(stack, result / "movie.ome.tif")
     provenance = _provenance(recipe, seed, frames, drawn)
     with atomic_file(result / "provenance.json") as temporary:
         temporary.write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
@@ -262,6 +268,18 @@ def _in_view(truth: Columns, frames: MovieFrames) -> np.ndarray:
     in_view = np.zeros((len(frames.scene.times_s), int(frames.scene.identity.max())), bool)
     in_view[truth["frame"], truth["particle"] - 1] = True
     return in_view
+
+
+def _refuse_other_work(folder: Path) -> None:
+    """Refuse to replace anything but an earlier movie of this kind."""
+    with write_errors(folder):
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if taken and not all(
+        (folder / name).exists() for name in ("movie.ome.tif", "provenance.json", "truth.csv")
+    ):
+        raise SettingsError(
+            f"{folder}: expected a new or empty folder, or an earlier simulated movie; choose another"
+        )
 
 
 def _create_labels_once(path: Path, shape: tuple[int, int, int], pixel_nm: float, frame_s: float) -> None:

@@ -188,7 +188,8 @@ def check_movie_parameters(values: Mapping[str, Any]) -> MovieRecipe:
     happening = values.pop("movie", {})
     if not isinstance(happening, Mapping):
         raise SettingsError(f"movie: expected an object of parameters, got {show(happening)}")
-    images = check_parameters({**_FOR_MOVIES, **values})
+    # A focal series of the images' file needs a range of defocus that a movie's need not have.
+    images = check_parameters({**_FOR_MOVIES, **values, "multifocus": None})
     if images.beam_energy is None:
         images = images.model_copy(update={"beam_energy": _FOR_MOVIES["beam_energy"]})
     try:

@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..base.errors import ReadError, SettingsError
 
@@ -166,12 +166,21 @@ def _parse_listing(text: str) -> dict[str, Any]:
             found = None
     if found is None:
         raise SyntaxError("expected JSON or lines such as 'sampling': (0.09, 0.11),")
+    return _named_values(found)
+
+
+def _named_values(found: ast.Dict) -> dict[str, Any]:
     pairs = []
     for key, value in zip(found.keys, found.values, strict=True):
-        if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
+        if not _is_name(key):
             raise SettingsError(f"line {value.lineno}: expected a name in quotes before the colon")
-        pairs.append((key.value, _literal(value, key.value)))
+        name: str = ast.literal_eval(key)
+        pairs.append((name, _literal(value, name)))
     return _once_each(pairs)
+
+
+def _is_name(node: ast.expr | None) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _find_dict(tree: ast.Module) -> ast.Dict | None:
@@ -191,6 +200,8 @@ def _literal(node: ast.expr, name: str) -> Any:
         return tuple(_literal(part, name) for part in node.elts)
     if isinstance(node, ast.List):
         return [_literal(part, name) for part in node.elts]
+    if isinstance(node, ast.Dict) and all(map(_is_name, node.keys)):
+        return _named_values(node)
     try:
         if isinstance(node, ast.UnaryOp) and type(node.op) in _SIGNS:
             return _SIGNS[type(node.op)](_number(node.operand, name))

@@ -231,7 +231,10 @@ def test_fates_are_dealt_in_order():
         ({"n_particles": 0}, "n_particles: expected 1 to"),
         ({"radius_A": (3.0, 9.0)}, "radius_A: expected a range from 8 up, got 3.0 to 9.0"),
         ({"radius_A": (12.0, 9.0)}, "radius_A"),
-        ({"radius_A": (100.0, 200.0), "n_particles": None}, "n_particles: expected 1 to 0 of radius"),
+        (
+            {"radius_A": (100.0, 200.0), "n_particles": None},
+            r"radius_A: expected at most 96.8 Å in a frame of 250 × 300 Å, got up to 200 Å",
+        ),
         ({"frame_s": 0.0}, "frame_s: expected above 0 s, got 0.0"),
         ({"drift_A_per_s": (-1.0, 0.0)}, "drift_A_per_s"),
         ({"beam_off": ((1.5, 3.0),)}, r"beam_off: expected a share .* got 1.5 and 3.0"),
