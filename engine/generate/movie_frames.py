@@ -28,6 +28,8 @@ _DAMPED = 1e-3
 _BAND_PER_A = (1.0, 2.2)
 # The wave reaches this far beyond the image, for what delocalisation brings in [Å].
 _LEAST_MARGIN_A, _MOST_MARGIN_A = 8.0, 60.0
+# Recorded about each frame and cut off again: the camera's blur reaches over a few pixels.
+_RIM_PX = 16
 _KEPT_BYTES = 128_000_000
 _A_PER_NM = 10.0
 
@@ -80,16 +82,17 @@ class MovieOptics:
 
     @property
     def grid(self) -> ImageGrid:
-        """Samples of the image in the wave's cell, which has a margin on every side."""
+        """Samples in the wave's cell: those of the image, the rim about it, and a margin about all."""
         band = _band_per_A(self.microscope)
         margin_px = math.ceil(_margin_A(self.microscope, band) / self.sampling_A)
-        points = [fft.next_fast_len(n + 2 * margin_px) for n in self.shape]
+        shape = (self.shape[0] + 2 * _RIM_PX, self.shape[1] + 2 * _RIM_PX)
+        points = [fft.next_fast_len(n + 2 * margin_px) for n in shape]
         sides_A = [n * self.sampling_A for n in points]
         samples = [fft.next_fast_len(math.ceil(2 * band * side)) for side in sides_A]
         return plan_grid(
             (samples[0], samples[1]),
             (sides_A[1], sides_A[0]),
-            shape=self.shape,
+            shape=shape,
             sampling_A=self.sampling_A,
         )
 
@@ -174,19 +177,23 @@ class MovieFrames:
         dose = self.optics.detector.dose_e_per_A2 * float(self.scene.dose_factor[index])
         image = detect(
             generator(self.seed, "movie", "frame", index),
-            self.intensity(index),
+            self._with_rim(index),
             sampling_A=self.sampling_A,
             detector=replace(self.optics.detector, dose_e_per_A2=dose),
         )
-        return Frame(image, labels, truth, self.columns(index))
+        return Frame(_without_rim(image), labels, truth, self.columns(index))
 
     def intensity(self, index: int) -> np.ndarray:
         """Image one frame without noise, an array (Y, X), float32; 1 in vacuum."""
+        return _without_rim(self._with_rim(index))
+
+    def _with_rim(self, index: int) -> np.ndarray:
+        """Image a frame and a rim about it, in which the camera's blur may wrap round."""
         drift = self.scene.drift_A[index] / self.step_A
         # Whole samples of the drift move what lies on the wave's grid, the rest is a phase of the image.
         whole = np.rint(drift).astype(int)
         wave = np.roll(self._support.use(_same), tuple(whole.tolist()), axis=(0, 1))
-        origin_A = self.grid.origin_A[::-1]
+        origin_A = [side + _RIM_PX * self.sampling_A for side in self.grid.origin_A[::-1]]
         for body in self.scene.bodies(index):
             patch = self._patches.use(methodcaller("patch", self.scene.pose(index, body)))
             place_A = (self.scene.y_A[index, body], self.scene.x_A[index, body])
@@ -207,7 +214,7 @@ class MovieFrames:
         return form_image(
             replace(prepared, spectrum=spectrum),
             microscope=self.optics.microscope,
-            shape=self.optics.shape,
+            shape=self.grid.shape,
             sampling_A=self.optics.sampling_A,
         ).image
 
@@ -348,6 +355,10 @@ def _support(optics: MovieOptics, grid: ImageGrid, seed: int) -> np.ndarray:
         energy_eV=optics.microscope.energy_eV,
         thickness_A=optics.support_thickness_A if optics.support == "carbon" else 0.0,
     )
+
+
+def _without_rim(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX])
 
 
 def _same(wave: np.ndarray) -> np.ndarray:

@@ -187,6 +187,17 @@ def test_counts_follow_the_dose_and_its_steps():
         assert frame.image.dtype == np.float32
 
 
+def test_the_cameras_blur_does_not_wrap_round():
+    frames = frames_of(n_particles=1, events=(), n_frames=1, dose=1e4)
+    camera = Detector(1e4, mtf_c0=0.3, mtf_c3=2.0)
+    vacuum = replace(frames.scene, drift_A=np.array([[0.0, -500.0]]))
+    noise = MovieFrames(vacuum, replace(frames.optics, detector=camera), seed=0).frame(0).image
+    # The first row's noise is as that of all others, and tells nothing of the last row's.
+    assert noise[:4].std() == pytest.approx(noise.std(), rel=0.15)
+    assert np.corrcoef(noise[60], noise[61])[0, 1] > 0.4
+    assert abs(np.corrcoef(noise[0], noise[-1])[0, 1]) < 0.3
+
+
 def test_any_order_and_any_copy_give_the_same_bytes():
     frames = frames_of(support="carbon", n_particles=1, events=("tilt",), drift_A_per_s=(1.0, 1.0))
     whole = [frames.frame(index) for index in range(4)]
