@@ -35,6 +35,7 @@ bench: .venv/ready
 
 screenshots: .venv/ready
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/simulated.py
 
 clean:
 	rm -rf .venv build demo

@@ -1,5 +1,6 @@
 """Every command and every listing of the README that is marked as tested is run, as printed."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -23,6 +24,8 @@ def folder(tmp_path_factory):
     movie = make_demo_movie(folder)
     assert movie.path.name == "demo-movie.ome.tif"
     np.save(folder / "masks.npy", np.zeros((40, 512, 512), bool))
+    small = {"image_size": [256, 256]}
+    (folder / "movie.json").write_text(json.dumps(small))
     (folder / "heater.csv").write_text("time_s,T[C]\n0,20\n30,600\n")
     return folder
 
