@@ -215,9 +215,12 @@ class MovieScene:
     def main_bodies(self) -> np.ndarray:
         """Say which bodies, an array (T, B) of bool, are the largest of their particle."""
         main = self.n_atoms > 0
-        for frame, body in zip(*np.nonzero(main), strict=True):
-            same = self.identity[frame] == self.identity[frame, body]
-            main[frame, body] = body == np.argmax(np.where(same, self.n_atoms[frame], 0))
+        for first in pairs_of(self.fates):
+            one, other = self.n_atoms[:, first], self.n_atoms[:, first + 1]
+            together = main[:, first] & main[:, first + 1]
+            together &= self.identity[:, first] == self.identity[:, first + 1]
+            main[:, first] &= ~(together & (one < other))
+            main[:, first + 1] &= ~(together & (one >= other))
         return main
 
 
