@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from ..base.errors import DataError, SettingsError
 from .potential import PARAMETRISATIONS, plane_potentials
 from .slices import plan_slices
 
-# Share of the Nyquist frequency that the wave keeps. Smeared potentials hold so little above 0.9 that the
-# usual 2/3, which is safe against any aliasing, would cost a third of the band for nothing (tests/physics).
-_BAND = 0.9
+# A product of waves and potentials of 2/3 of the grid's band cannot alias. Where vibrations smear every
+# potential below this share at the Nyquist frequency, next to nothing can either, and the whole band is kept
+# (tests/physics).
+_SMEARED = 0.3
+_SAFE_BAND = 2 / 3
 _MULTISLICE = {
-    "antialias.cutoff": _BAND,
     "device": "cpu",
     "diagnostics.progress_bar": False,
     "precision": "float32",
@@ -33,7 +34,7 @@ def exit_wave(
     atoms: Atoms,
     *,
     energy_eV: float,
-    sampling_A: float = 1 / 9,
+    sampling_A: float = 3 / 32,
     debye_waller_A: Mapping[str, float] | float = 0.0,
     spread_A: float = 0.1,
     parametrisation: str = "kirkland",
@@ -41,7 +42,8 @@ def exit_wave(
     """Send a plane wave through a structure (thesis, Eq. 1.8).
 
     abTEM does the multislice. It is given potentials whose atoms are not rounded to pixels and planes that
-    follow the atoms, which allows slices and pixels twice as large at a tenth of the error.
+    follow the atoms, which allows thicker slices and larger pixels at a tenth of the error. An atom at rest,
+    whose potential has a sharp core, needs pixels of 0.05 Å for the same.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def exit_wave(
     --------
     >>> wave = exit_wave(Atoms("Au", [(4, 4, 2)], cell=(8, 8, 4)), energy_eV=300e3)
     >>> wave.shape, bool(abs(abs(wave).mean() - 1) < 0.1)
-    ((72, 72), True)
+    ((88, 88), True)
     """
     _check_settings(energy_eV, sampling_A, debye_waller_A, parametrisation)
     check_cell(atoms)
@@ -96,7 +98,10 @@ def exit_wave(
         )
         # The plane wave reaches the first plane unchanged; the last one is followed by vacuum.
         thickness_A = np.diff(np.append(plane_z_A, atoms.cell.lengths()[2]))
-        return _multislice(potentials, thickness_A, _extent(atoms), energy_eV)
+        extent_A = _extent(atoms)
+        finest_A = min(side / n for side, n in zip(extent_A, shape, strict=True))
+        smeared = _left_at_nyquist(atoms, debye_waller_A, finest_A) < _SMEARED
+        return _multislice(zip(potentials, thickness_A, strict=True), shape, extent_A, energy_eV, smeared)
 
 
 def grid_shape(atoms: Atoms, sampling_A: float) -> tuple[int, int]:
@@ -157,15 +162,36 @@ def check_cell(atoms: Atoms) -> None:
 
 
 def _multislice(
-    potentials: np.ndarray, thickness_A: np.ndarray, extent_A: tuple[float, float], energy_eV: float
+    slices: Iterable[tuple[np.ndarray, float]],
+    shape: tuple[int, int],
+    extent_A: tuple[float, float],
+    energy_eV: float,
+    smeared: bool,
 ) -> np.ndarray:
+    """Have abTEM send a plane wave through slices: a potential each, and how far it is to the next."""
     import abtem
+    from abtem.antialias import AntialiasAperture
+    from abtem.multislice import FresnelPropagator, conventional_multislice_step
     from abtem.potentials.iam import PotentialArray
 
-    with abtem.config.set(_MULTISLICE):
-        slices = PotentialArray(potentials, slice_thickness=tuple(thickness_A), extent=extent_A)
-        wave: Any = abtem.PlaneWave(energy=energy_eV).multislice(slices, lazy=False)
-    return np.asarray(wave.array, np.complex64)
+    with abtem.config.set({**_MULTISLICE, "antialias.cutoff": 1.0 if smeared else _SAFE_BAND}):
+        waves: Any = abtem.PlaneWave(energy=energy_eV, gpts=shape, extent=extent_A).build(lazy=False)
+        propagator, aperture = FresnelPropagator(), AntialiasAperture()
+        for potential, thickness_A in slices:
+            one: Any = PotentialArray(potential[np.newaxis], (float(thickness_A),), extent=extent_A)
+            if smeared:
+                # A transmission function goes as it is; abTEM cuts the band of a potential's.
+                one = one.transmission_function(energy_eV)
+            waves = conventional_multislice_step(waves, one, propagator, aperture)
+    return np.asarray(waves.array, np.complex64)
+
+
+def _left_at_nyquist(atoms: Atoms, debye_waller_A: Mapping[str, float] | float, sampling_A: float) -> float:
+    """Tell what share of the least smeared potential is left at the grid's Nyquist frequency."""
+    u_A = debye_waller_A
+    elements = set(atoms.get_chemical_symbols())
+    least_A = min(u_A.get(e, 0.0) for e in elements) if isinstance(u_A, Mapping) else u_A
+    return math.exp(-2 * (math.pi * least_A / (2 * sampling_A)) ** 2)
 
 
 def _extent(atoms: Atoms) -> tuple[float, float]:

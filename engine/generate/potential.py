@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ def plane_potentials(
     shape: tuple[int, int],
     debye_waller_A: Mapping[str, float] | float = 0.0,
     parametrisation: str = "kirkland",
-) -> np.ndarray:
-    """Project the independent-atom potential onto planes, band-limited but without interpolation.
+) -> Iterator[np.ndarray]:
+    """Project the independent-atom potential onto planes, one by one, without interpolation.
 
     V(q) = Σ over elements of f(q)·exp(−2π²u²q²)·Σ over atoms of exp(−2πi q·r): the sum over atoms is a
     product of two matrices of phases, so that an atom between two pixels stays there. Placing atoms on the
@@ -35,7 +35,7 @@ def plane_potentials(
     plane : array (n,), int
         Plane of each atom.
     n_planes : int
-        Planes K.
+        Planes.
     shape : (int, int)
         Rows (along the cell's y) and columns (along x), both even.
     debye_waller_A : mapping of element to float, or float
@@ -43,10 +43,10 @@ def plane_potentials(
     parametrisation : str
         Scattering factors: "kirkland" or "lobato".
 
-    Returns
-    -------
-    array (K, Y, X), float32
-        Projected potentials [V Å], as abTEM uses them.
+    Yields
+    ------
+    array (Y, X), float32
+        Projected potential of each plane [V Å], as abTEM uses it.
 
     Raises
     ------
@@ -56,9 +56,9 @@ def plane_potentials(
     Examples
     --------
     >>> atoms = Atoms("C", [(2, 2, 1)], cell=(8, 8, 2))
-    >>> potential = plane_potentials(atoms, np.zeros(1, int), 1, shape=(32, 32))
+    >>> (potential,) = plane_potentials(atoms, np.zeros(1, int), 1, shape=(32, 32))
     >>> [int(i) for i in np.unravel_index(potential.argmax(), potential.shape)]
-    [0, 8, 8]
+    [8, 8]
     """
     rows, columns = shape
     width, height = atoms.cell.lengths()[:2]
@@ -73,7 +73,6 @@ def plane_potentials(
     }
     across = _phases(atoms.positions[:, 0] / width, columns // 2 + 1)
     half = _phases(atoms.positions[:, 1] / height, rows // 2 + 1)
-    potentials = np.empty((n_planes, rows, columns), np.float32)
     spectrum = np.empty(q_squared.shape, np.complex64)
     for index in range(n_planes):
         spectrum[:] = 0
@@ -82,8 +81,7 @@ def plane_potentials(
             if here.size:
                 down = np.concatenate([half[here], half[here, rows // 2 - 1 : 0 : -1].conj()], axis=1)
                 spectrum += factor * (down.T @ across[here])
-        potentials[index] = fft.irfft2(spectrum, s=shape, workers=1)
-    return potentials
+        yield fft.irfft2(spectrum, s=shape, workers=1)
 
 
 def _phases(fractions: np.ndarray, n: int) -> np.ndarray:

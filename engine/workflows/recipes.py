@@ -49,7 +49,7 @@ class Recipe(BaseModel):
         None, ge=16, description="Pixels of the exit wave in x and y; the cell is then resolution · sampling."
     )
     sampling: float = Field(
-        1 / 9, gt=0.01, le=0.5, description="Sampling of the exit wave [Å/pixel]; made finer where quicker."
+        3 / 32, gt=0.01, le=0.5, description="Sampling of the exit wave [Å/pixel]; made finer where quicker."
     )
     beam_energy: float = Field(300e3, ge=10e3, le=3e6, description="Energy of the electron beam [eV].")
     debye_waller: float | None = Field(

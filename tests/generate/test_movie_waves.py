@@ -123,7 +123,9 @@ def test_support_is_that_of_random_atoms():
     atoms = Atoms(
         f"C{n_atoms}", rng.uniform(0, 1, (n_atoms, 3)) * [side_A, side_A, 1], cell=(side_A, side_A, 1)
     )
-    potential = plane_potentials(atoms, np.zeros(n_atoms, int), 1, shape=(size, size), debye_waller_A=0.07)[0]
+    potential = next(
+        plane_potentials(atoms, np.zeros(n_atoms, int), 1, shape=(size, size), debye_waller_A=0.07)
+    )
     phase = potential * energy2sigma(ENERGY_EV)
     field = np.angle(support())
     assert field.std() == pytest.approx(phase.std(), rel=0.03)
