@@ -21,7 +21,7 @@ from ..generate.debye_waller import displacements_A
 from ..generate.flake import flake
 from ..generate.layered import read_crystals, slab, split_by_elements
 from ..generate.oxide import oxide_columns
-from ..generate.sheet import crystal_sheet
+from ..generate.sheet import crystal_sheet, mx2_sheet
 from ..generate.supported import supported_particle
 from ..generate.system import System
 from .settings import explain
@@ -149,6 +149,9 @@ class FlakeRecipe(_SheetRecipe):
 
     beam_energy: float = Field(50e3, ge=10e3, le=3e6, description="Energy of the electron beam [eV].")
     formula: str = Field("MoS2", description="Formula of the monolayer, such as MoS2 or WSe2.")
+    sides: bool = Field(
+        False, description="Whether single S above and below the metal are two classes: 1S upper, 1S lower."
+    )
 
     def solids(self) -> list[str]:
         """List the monolayer."""
@@ -158,7 +161,7 @@ class FlakeRecipe(_SheetRecipe):
         """Make one flake."""
         return flake(
             rng,
-            crystal=self.formula,
+            crystal=mx2_sheet(self.formula, classify="side") if self.sides else self.formula,
             support=self.support,
             vacancies=self.vacancies,
             holes=self.holes,

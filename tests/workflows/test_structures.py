@@ -92,6 +92,14 @@ def test_resolution_and_sampling_make_the_cell():
         read_recipe("flake", {"resolution": 512, "cell": 60})
 
 
+def test_single_sulphur_above_and_below_can_be_two_classes():
+    system = draw_system(FlakeRecipe(sides=True, vacancies=0.5), 0, "train")
+    assert system.sites.class_names == ("1Mo", "2S", "1S upper", "1S lower")
+    counts = np.bincount(system.sites.classes, minlength=4)
+    assert counts[2] > 0
+    assert counts[3] > 0
+
+
 def test_smearing_is_that_of_the_solid_at_300_K():
     recipe = SupportedRecipe(support="MgO")
     assert recipe.smearing_A({"Au", "Mg", "O"})["Mg"] < 0.1
