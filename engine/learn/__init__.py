@@ -1,0 +1,1 @@
+"""Training on simulated truth, inference and scores."""
