@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from temflux.engine.base.errors import SettingsError, TemfluxError
 
@@ -45,7 +45,12 @@ def make_app() -> App:
         name="demo",
         help="Simulate a small movie, track it, and say where its page is.",
     )
-    structures = App(name="structures", help="Simulate atomic systems and their exit waves.")
+    structures = App(
+        name="structures",
+        help="Simulate atomic systems and their exit waves.",
+        # A pair of numbers has no empty form.
+        default_parameter=Parameter(negative_iterable=()),
+    )
     for name, what in _STRUCTURES.items():
         structures.command(f"temflux.batch.making:structures_{name}", name=name, help=what)
     app.command(structures)
