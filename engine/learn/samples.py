@@ -187,16 +187,48 @@ class Samples:
         tf.data.Dataset
             Of pairs (B, Y, X, F) and (B, Y, X, C), float32, one batch read ahead.
         """
+        return self._dataset(lambda: self.batches(epoch, batch_size=batch_size, seed=seed))
+
+    def stream(self, epoch: int, *, batch_size: int, seed: int, backend: str) -> Iterator[Any]:
+        """Stream the batches of an epoch as the backend takes them fastest.
+
+        Parameters
+        ----------
+        epoch, batch_size, seed : int
+            As for `batches`, which it equals.
+        backend : str
+            Name of Keras' backend: "tensorflow" streams tensors by tf.data, others arrays.
+
+        Yields
+        ------
+        images, labels : tensors or arrays
+            As of `batches`; an error in reading comes out as it is.
+        """
+        plain = self.batches(epoch, batch_size=batch_size, seed=seed)
+        if backend != "tensorflow":
+            yield from plain
+            return
+        failed: list[BaseException] = []
+
+        def guarded() -> Iterator[Batch]:
+            # TensorFlow would bury the error in one of its own.
+            try:
+                yield from plain
+            except Exception as error:
+                failed.append(error)
+
+        yield from self._dataset(guarded)
+        if failed:
+            raise failed[0]
+
+    def _dataset(self, batches: Callable[[], Iterator[Batch]]) -> Any:
         import tensorflow as tf
 
         signature = tuple(
             tf.TensorSpec((None, *self.shape, channels), tf.float32)
             for channels in (self.task.in_channels, self.task.out_channels)
         )
-        stream = tf.data.Dataset.from_generator(
-            lambda: self.batches(epoch, batch_size=batch_size, seed=seed), output_signature=signature
-        )
-        return stream.prefetch(1)
+        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
 
     @property
     def _n_crops(self) -> int:

@@ -199,6 +199,18 @@ def test_tensorflow_streams_the_same(folder):
         np.testing.assert_array_equal(b, d)
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_an_error_in_reading_comes_out_as_it_is(folder, monkeypatch, backend):
+    samples = open_samples([folder], WHOLE)
+
+    def fail(*_):
+        raise ReadError("waves are gone")
+
+    monkeypatch.setattr(samples._sources[0], "read", fail)
+    with pytest.raises(ReadError, match="waves are gone"):
+        list(samples.stream(0, batch_size=2, seed=1, backend=backend))
+
+
 def test_frames_labelled_by_hand():
     rng = np.random.default_rng(0)
     frames = [rng.random(shape) for shape in ((20, 24), (18, 30))]

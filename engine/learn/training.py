@@ -1,0 +1,383 @@
+"""Training: epochs of batches, curves, checkpoints, and a stop where the loss is no number any more."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..base.errors import DataError, SettingsError
+from ..files.atomic import atomic_file
+from .checkpoints import Checkpoints, gather_arrays, restore_arrays
+from .task import Task
+
+Progress = Callable[[str, int, int], None]
+Curves = list[dict[str, float]]
+
+# The learning rates of the thesis' optimisers; those of others are Keras'.
+_LEARNING_RATES = {"adam": 1e-3, "rmsprop": 5e-4}
+_REMEDY = "lower the learning rate or look at the data, then restart; the checkpoint before is kept"
+
+
+class SampleStream(Protocol):
+    """What training needs of samples; `Samples` is one."""
+
+    task: Task
+
+    def count_batches(self, batch_size: int) -> int:
+        """Count the batches of an epoch."""
+
+    def stream(self, epoch: int, *, batch_size: int, seed: int, backend: str) -> Iterator[Any]:
+        """Stream the batches of an epoch, images (B, Y, X, F) and labels (B, Y, X, C)."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs in all, those before a restart included.
+    batch_size : int
+        Samples of a batch.
+    optimizer : str
+        "adam" (with AMSGrad), "rmsprop", or any other of Keras' by its name.
+    learning_rate : float or None
+        None for 1e-3 (adam), 5e-4 (rmsprop), or what Keras has for others.
+    final_learning_rate : float or None
+        Where the learning rate falls to along a cosine over all epochs; None keeps it.
+    loss : str or None
+        Name of a loss; None for the one that belongs to the label.
+    jit_compile : bool
+        Compile the steps by XLA: a start of seconds to a minute, then up to 1.7 times as fast.
+    mixed_precision : bool
+        Compute in bfloat16, keep weights and the output layer in float32.
+    patience : int or None
+        Stop after so many epochs without a better one; None for never.
+    seed : int
+        Seed of order, crops and variations.
+
+    Raises
+    ------
+    SettingsError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> TrainingSettings(epochs=3, optimizer="rmsprop").batch_size
+    8
+    """
+
+    epochs: int = 100
+    batch_size: int = 8
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    final_learning_rate: float | None = None
+    loss: str | None = None
+    jit_compile: bool = True
+    mixed_precision: bool = False
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        for name, least in {"epochs": 1, "batch_size": 1, "patience": 1, "seed": 0}.items():
+            value = getattr(self, name)
+            if value is not None and (value != int(value) or value < least):
+                raise SettingsError(f"{name}: expected a whole number of {least} or more, got {value}")
+        for name in ("learning_rate", "final_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise SettingsError(f"{name}: expected above 0, got {rate}")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How training ended.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    curves : list of dict
+        One dict an epoch: epoch, learning_rate, loss, metrics, val_loss, …, seconds, images_per_s.
+    best_epoch : int
+        The epoch, from 1, whose weights the network has now.
+    monitor : str
+        What the best was chosen by, as val_f1.
+    stopped_by : str
+        "epochs" or "patience".
+    """
+
+    run: Path
+    curves: Curves
+    best_epoch: int
+    monitor: str
+    stopped_by: str
+
+
+def train(
+    samples: SampleStream,
+    validation: SampleStream | None,
+    network: Any,
+    settings: TrainingSettings,
+    run: str | Path,
+    *,
+    restart: bool = False,
+    progress: Progress | None = None,
+    on_epoch: Callable[[Curves], None] | None = None,
+) -> TrainingResult:
+    """Train a network, with a checkpoint after every epoch; at the end it has the weights of the best.
+
+    Parameters
+    ----------
+    samples, validation : Samples
+        What it learns from, and what it is judged by; without validation, by what it learns from.
+    network : keras.Model
+        Maps (B, Y, X, F) to (B, Y, X, C); its weights are where training starts.
+    settings : TrainingSettings
+        Optimiser, loss, epochs.
+    run : str or Path
+        Folder for checkpoints/ and curves.csv, both whole after every epoch.
+    restart : bool
+        Go on from the last checkpoint in `run`, where there is one, as if never stopped.
+    progress : callable or None
+        Told (what is going on, done, total) batches.
+    on_epoch : callable or None
+        Given the curves so far after every epoch, for pictures.
+
+    Returns
+    -------
+    TrainingResult
+        Curves, and the best epoch: of the greatest F1 where there is one, else of the least loss.
+
+    Raises
+    ------
+    DataError
+        If images or labels do not fit the network, or the loss or a weight is not finite: the last
+        checkpoint stays.
+    SettingsError
+        If optimiser or loss are unknown, or the folder holds a run and `restart` is not set.
+    ReadError
+        If a checkpoint is broken.
+    WriteError
+        If the system refuses to write; the checkpoint before stays.
+
+    Notes
+    -----
+    A restart gives the same bytes as no stop where the backend computes the same twice: CPUs do, GPUs
+    where they are told to.
+
+    Examples
+    --------
+    >>> from temflux.engine.learn.samples import FrameSource, Samples, Task
+    >>> import keras, tempfile
+    >>> frames, masks = [np.random.default_rng(0).random((8, 8))], [np.eye(8, dtype=np.uint8)]
+    >>> source = FrameSource(frames, masks, sampling_A=1.0, task=Task("Mask", 1, ("inside",), 12.0))
+    >>> network = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Dense(1, "sigmoid")])
+    >>> settings = TrainingSettings(epochs=2, batch_size=1, jit_compile=False)
+    >>> result = train(Samples([source]), None, network, settings, tempfile.mkdtemp())
+    >>> [row["epoch"] for row in result.curves], result.monitor
+    ([1, 2], 'f1')
+    """
+    _check_fit(samples.task, network)
+    if validation is not None and validation.task != samples.task:
+        raise DataError(f"expected validation of the same task, got {samples.task} and {validation.task}")
+    checkpoints = Checkpoints(run)
+    if checkpoints.exist() and not restart:
+        raise SettingsError(
+            f"{run}: holds a run of {checkpoints.load().epoch} epochs; restart it, or choose another folder"
+        )
+    with _precision(network, mixed=settings.mixed_precision):
+        base_rate = _compile(network, samples.task, settings)
+        curves: Curves = []
+        if checkpoints.exist():
+            last = checkpoints.load()
+            restore_arrays(network, last.arrays)
+            curves = list(last.state["curves"])
+        run_of = _Run(network, settings, progress)
+        prefix = "" if validation is None else "val_"
+        monitor = prefix + ("f1" if "f1" in samples.task.metrics else "loss")
+        stopped_by = "epochs"
+        while len(curves) < settings.epochs:
+            if settings.patience is not None and len(curves) - _best(curves, monitor) >= settings.patience:
+                stopped_by = "patience"
+                break
+            epoch = len(curves)
+            network.optimizer.learning_rate = _rate(settings, base_rate, epoch)
+            curves.append(run_of.epoch(samples, validation, epoch))
+            arrays = gather_arrays(network)
+            _check_finite(arrays, f"epoch {epoch + 1} of {settings.epochs}")
+            state = {"curves": curves, "settings": asdict(settings), "monitor": monitor}
+            checkpoints.save(len(curves), arrays, state, best=_best(curves, monitor) == len(curves))
+            _write_curves(Path(run) / "curves.csv", curves)
+            if on_epoch is not None:
+                on_epoch(curves)
+        best = checkpoints.load("best")
+        restore_arrays(network, best.arrays, optimizer=False)
+    return TrainingResult(Path(run), curves, best.epoch, monitor, stopped_by)
+
+
+def make_optimizer(name: str, learning_rate: float | None = None) -> Any:
+    """Make an optimiser by its name.
+
+    Parameters
+    ----------
+    name : str
+        "adam" (with AMSGrad), "rmsprop", or any other of Keras'.
+    learning_rate : float or None
+        None for the usual one.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        The optimiser.
+
+    Raises
+    ------
+    SettingsError
+        If nobody knows it.
+
+    Examples
+    --------
+    >>> make_optimizer("adam").amsgrad
+    True
+    """
+    import keras
+
+    rate = _LEARNING_RATES.get(name) if learning_rate is None else learning_rate
+    config: dict[str, Any] = {} if rate is None else {"learning_rate": rate}
+    if name == "adam":
+        config["amsgrad"] = True
+    try:
+        return keras.optimizers.get({"class_name": name, "config": config})
+    except (ValueError, TypeError):
+        raise SettingsError(
+            f"optimizer: expected adam, rmsprop or an optimiser of Keras, got {name!r}"
+        ) from None
+
+
+class _Run:
+    """The epochs of one run."""
+
+    def __init__(self, network: Any, settings: TrainingSettings, progress: Progress | None) -> None:
+        self._network, self._settings, self._progress = network, settings, progress
+
+    def epoch(self, samples: SampleStream, validation: SampleStream | None, epoch: int) -> dict[str, float]:
+        """Train for an epoch, then validate, and give a row of the curves."""
+        title = f"epoch {epoch + 1} of {self._settings.epochs}"
+        started = time.perf_counter()
+        trained, n_images = self._pass(samples, epoch, title, self._network.train_on_batch)
+        seconds = time.perf_counter() - started
+        row: dict[str, float] = {"epoch": epoch + 1, "learning_rate": _rate_of(self._network), **trained}
+        if validation is not None:
+            # Always the same crops of the same images, so that epochs can be compared.
+            judged, _ = self._pass(validation, 0, f"{title}, validation", self._network.test_on_batch)
+            row |= {f"val_{name}": value for name, value in judged.items()}
+        row |= {"seconds": time.perf_counter() - started, "images_per_s": n_images / max(seconds, 1e-9)}
+        return row
+
+    def _pass(
+        self, samples: SampleStream, epoch: int, title: str, step: Callable[..., Any]
+    ) -> tuple[dict[str, float], int]:
+        import keras
+
+        settings = self._settings
+        total = samples.count_batches(settings.batch_size)
+        # Keras' numbers are means over the batches since this.
+        self._network.reset_metrics()
+        logs: dict[str, float] = {}
+        n_images = 0
+        stream = samples.stream(
+            epoch, batch_size=settings.batch_size, seed=settings.seed, backend=keras.backend.backend()
+        )
+        for done, (images, labels) in enumerate(stream, start=1):
+            logs = {name: float(value) for name, value in step(images, labels, return_dict=True).items()}
+            if not math.isfinite(logs["loss"]):
+                raise DataError(f"{title}: the loss is {logs['loss']} at batch {done} of {total}; {_REMEDY}")
+            n_images += len(images)
+            if self._progress is not None:
+                self._progress(title, done, total)
+        return logs, n_images
+
+
+def _check_fit(task: Task, network: Any) -> None:
+    """See that images go into a network and labels come out."""
+    found = network.input_shape[-1], network.output_shape[-1]
+    if found != (task.in_channels, task.out_channels):
+        raise DataError(
+            f"expected a network of {task.in_channels} images in and {task.out_channels} channels out "
+            f"({', '.join(task.channels)}) for the label {task.label}, got one of {found[0]} and {found[1]}"
+        )
+
+
+def _compile(network: Any, task: Task, settings: TrainingSettings) -> float:
+    """Set optimiser, loss and metrics, and give the learning rate to start from."""
+    from .losses import find_loss, make_metrics
+
+    network.compile(
+        optimizer=make_optimizer(settings.optimizer, settings.learning_rate),
+        loss=find_loss(settings.loss or task.loss),
+        metrics=make_metrics(task.metrics, n_classes=task.n_classes),
+        jit_compile=settings.jit_compile,
+        auto_scale_loss=False,
+    )
+    return _rate_of(network)
+
+
+def _rate_of(network: Any) -> float:
+    from keras import ops
+
+    return float(ops.convert_to_numpy(network.optimizer.learning_rate))
+
+
+def _rate(settings: TrainingSettings, base: float, epoch: int) -> float:
+    """Learning rate of an epoch, counted from 0: the base, or along half a cosine from it."""
+    if settings.final_learning_rate is None:
+        return base
+    fallen = (1 - math.cos(math.pi * epoch / max(settings.epochs - 1, 1))) / 2
+    return base + (settings.final_learning_rate - base) * min(fallen, 1.0)
+
+
+def _best(curves: Curves, monitor: str) -> int:
+    """Find the best epoch so far, from 1; the first of equals, and 0 where none was judged."""
+    sign = -1 if monitor.endswith("loss") else 1
+    judged = [(sign * row[monitor], -int(row["epoch"])) for row in curves if monitor in row]
+    return -max(judged)[1] if judged else 0
+
+
+def _check_finite(arrays: Mapping[str, np.ndarray], title: str) -> None:
+    """Refuse to keep weights that are no numbers: the loss tells of them one batch too late."""
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise DataError(f"{title}: weights are not finite after the last batch; {_REMEDY}")
+
+
+def _write_curves(path: Path, curves: Curves) -> None:
+    """Write all epochs; those after the last checkpoint of a stopped run go."""
+    names = list(dict.fromkeys(name for row in curves for name in row))
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(curves)
+
+
+@contextmanager
+def _precision(network: Any, *, mixed: bool) -> Iterator[None]:
+    """Let all layers but the output compute in bfloat16 for a while; weights stay float32."""
+    layers = [layer for layer in network.layers if layer is not network.layers[-1]] if mixed else []
+    before = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = "mixed_bfloat16"
+        yield
+    finally:
+        for layer, policy in zip(layers, before, strict=True):
+            layer.dtype_policy = policy
