@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+
+from temflux.engine.base.errors import ReadError, SettingsError
+from temflux.engine.learn.model_files import load_model
+from temflux.engine.workflows.images import make_images
+from temflux.engine.workflows.parameters import check_parameters
+from temflux.engine.workflows.recipes import FlakeRecipe
+from temflux.engine.workflows.structures import make_structures
+from temflux.engine.workflows.train import train_network
+from temflux.engine.workflows.train_settings import TrainSettings, read_train_settings
+
+TINY = {"channels": 4, "levels": 2, "epochs": 2, "batch_size": 2, "crop_px": 32, "compiled": False}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    out = tmp_path_factory.mktemp("set")
+    parameters = check_parameters(
+        {"label": "Mask", "image_epochs": 2, "image_size": [48, 48], "sampling": [0.3, 0.35], "debug": None}
+    )
+    for part in ("train", "test"):
+        make_structures(out, FlakeRecipe(count=4, cell=20, sampling=0.25), part=part)
+        make_images(out, parameters, part=part)
+    return out
+
+
+def test_a_dataset_becomes_a_model_with_a_card(dataset, tmp_path):
+    seen = []
+    run = train_network(dataset, dataset, tmp_path / "run", TrainSettings(**TINY), on_epoch=seen.append)
+    assert [len(curves) for curves in seen] == [1, 2] or len(seen) == 2
+    assert (tmp_path / "run" / "curves.csv").exists()
+    model = load_model(run.model)
+    assert model.card.channels == ("inside",)
+    assert model.card.energies_eV == (50e3,)
+    low, high = model.card.ranges["sampling_A"]
+    assert 0.29 < low < high < 0.36
+    maps = model.network.predict(np.zeros((1, 32, 32, 1), np.float32), verbose=0)
+    assert maps.shape == (1, 32, 32, 1)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["net"] == "compact"
+
+
+def test_going_on_is_the_same_as_not_stopping(dataset, tmp_path):
+    once = train_network(dataset, dataset, tmp_path / "once", TrainSettings(**TINY))
+    train_network(dataset, dataset, tmp_path / "twice", TrainSettings(**{**TINY, "epochs": 1}))
+    twice = train_network(dataset, dataset, tmp_path / "twice", TrainSettings(**TINY), restart=True)
+    one, other = load_model(once.model).weights, load_model(twice.model).weights
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_is_not_written_over(dataset, tmp_path):
+    train_network(dataset, dataset, tmp_path / "run", TrainSettings(**{**TINY, "epochs": 1}))
+    with pytest.raises(SettingsError, match="holds a run; give --restart"):
+        train_network(dataset, dataset, tmp_path / "run", TrainSettings(**TINY))
+    with pytest.raises(SettingsError, match="other settings"):
+        train_network(dataset, dataset, tmp_path / "run", TrainSettings(**{**TINY, "seed": 7}), restart=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"net": "vgg"}, "net: input should be 'compact', 'unet', 'unetpp' or 'msdnet'"),
+        ({"epoch": 3}, "epoch: no such setting; known are net, "),
+        ({"learning_rate": 0}, "learning_rate: input should be greater than 0"),
+    ],
+)
+def test_bad_settings_are_one_line(values, said):
+    with pytest.raises(SettingsError) as caught:
+        read_train_settings(values)
+    assert said in str(caught.value)
+
+
+def test_sizes_that_a_network_has_not_are_said(dataset, tmp_path):
+    with pytest.raises(SettingsError, match="layers"):
+        train_network(dataset, dataset, tmp_path / "run", TrainSettings(net="unet", layers=3))
+    with pytest.raises(SettingsError, match="optimi"):
+        train_network(dataset, dataset, tmp_path / "run", TrainSettings(**TINY, optimizer="sdg"))
+
+
+def test_no_images_are_said(tmp_path):
+    with pytest.raises(ReadError, match="expected a dataset or its images"):
+        train_network(tmp_path, tmp_path, tmp_path / "run", TrainSettings())
