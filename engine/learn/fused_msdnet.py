@@ -216,7 +216,7 @@ def _count_threads() -> int:
     """Cores of this process, or what NUMBA_NUM_THREADS says (joblib's workers set it to their share)."""
     from numba import config
 
-    return int(config.NUMBA_NUM_THREADS)
+    return int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def _group(n_layers: int) -> list[tuple[int, int]]:
