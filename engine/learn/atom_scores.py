@@ -315,7 +315,7 @@ def _inside(xy: np.ndarray, bounds_A: _Bounds | None, edge_A: float) -> np.ndarr
     if not edge_A >= 0:
         raise SettingsError(f"edge_A: expected 0 Å or more, got {edge_A}")
     low, high = np.asarray(bounds_A[:2]) + edge_A, np.asarray(bounds_A[2:]) - edge_A
-    return ((xy >= low) & (xy <= high)).all(axis=1)
+    return np.all((xy >= low) & (xy <= high), axis=1)
 
 
 def _count(
