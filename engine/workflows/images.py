@@ -256,6 +256,8 @@ class _ImagesOfOne:
             )
             # The sampling that was taken, a fraction of a percent from the one drawn, is the true one.
             asked_A, drawn["sampling_A"] = drawn["sampling_A"], series.sampling_A
+            # Where the image's first sample lies in the cell, which sites are given in.
+            drawn["origin_x_A"], drawn["origin_y_A"] = series.origin_A
             images[epoch] = detect(
                 rng, series.image, sampling_A=series.sampling_A, detector=detector_of(drawn, self.parameters)
             )

@@ -84,6 +84,20 @@ def test_the_label_fits_the_image(out):
         assert image[inside].std() > 4 * image[far].std()
 
 
+def test_sites_and_image_share_an_origin(out):
+    """Discs lie where the sites are, less the origin that is stored beside the image."""
+    make_images(out, parameters(label="Disk", spotsize=1.0))
+    made, systems = ImageSet(out / "train" / "images"), SystemSet(out / "train" / "systems")
+    drawn = made.drawn()[3]
+    sites = systems.load_sites(drawn["system"])
+    xy_px = (sites.xy_A - [drawn["origin_x_A"], drawn["origin_y_A"]]) / drawn["sampling_A"]
+    j, i = np.rint(xy_px).astype(int).T
+    inside = (i >= 0) & (i < 64) & (j >= 0) & (j < 80)
+    assert inside.sum() > 10
+    label = np.asarray(made.labels[3])
+    assert (label[i[inside], j[inside], sites.classes[inside]] == 1).all()
+
+
 def test_a_focal_series_with_columns_of_classes(out):
     series = {"label": "Disk", "multifocus": [3, 50, 1], "spotsize": 1.0}
     make_images(out, parameters(**series))
