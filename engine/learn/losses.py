@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from ..base.errors import SettingsError
@@ -149,6 +150,16 @@ class PixelF1(keras.metrics.Metric):
         both = ops.convert_to_tensor(self.predicted) + ops.convert_to_tensor(self.true)
         f1 = ops.where(both > 0, 2.0 * ops.convert_to_tensor(self.hits) / ops.maximum(both, 1.0), 1.0)
         return ops.mean(f1)
+
+    def add_counts(self, before: np.ndarray | None) -> np.ndarray:
+        """Add what was counted since the last reset to counts (3, C) before: hits, predicted, true."""
+        counted = np.stack([ops.convert_to_numpy(total) for total in (self.hits, self.predicted, self.true)])
+        return counted.astype(np.float64) + (0 if before is None else before)
+
+    def score(self, counts: np.ndarray) -> float:
+        """Give the F1 of counts (3, C), the mean over classes."""
+        hits, both = counts[0], counts[1] + counts[2]
+        return float(np.mean(np.where(both > 0, 2 * hits / np.maximum(both, 1), 1.0)))
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments that make this metric again."""

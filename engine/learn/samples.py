@@ -139,7 +139,7 @@ class Samples:
 
     def count_batches(self, batch_size: int) -> int:
         """Count the batches of an epoch."""
-        return -(-self.n_samples // batch_size)
+        return -(-self.n_samples // self._even(batch_size))
 
     def batches(self, epoch: int, *, batch_size: int, seed: int) -> Iterator[Batch]:
         """Stream the batches of an epoch.
@@ -149,7 +149,8 @@ class Samples:
         epoch : int
             Training epoch, from 0.
         batch_size : int
-            Samples of a batch; the last of an epoch has fewer unless training.
+            Samples of a batch. Unless training, up to half as many where that makes all batches equal, since
+            compiled steps are compiled anew for another size; else the last one is smaller.
         seed : int
             Seed of order, crops, variations and noise.
 
@@ -160,9 +161,7 @@ class Samples:
         labels : array (B, Y, X, C), float32
             Labels.
         """
-        if batch_size < 1:
-            raise SettingsError(f"batch_size: expected 1 or more, got {batch_size}")
-        order = self._order(epoch, seed)
+        batch_size, order = self._even(batch_size), self._order(epoch, seed)
         count = self.count_batches(batch_size) * batch_size if self.training else len(order)
         work = ((epoch, seed, position, int(order[position % len(order)])) for position in range(count))
         waiting: list[Batch] = []
@@ -229,6 +228,12 @@ class Samples:
             for channels in (self.task.in_channels, self.task.out_channels)
         )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
+
+    def _even(self, batch_size: int) -> int:
+        if batch_size < 1:
+            raise SettingsError(f"batch_size: expected 1 or more, got {batch_size}")
+        sizes = () if self.training else range(min(batch_size, self.n_samples), batch_size // 2, -1)
+        return next((size for size in sizes if self.n_samples % size == 0), batch_size)
 
     @property
     def _n_crops(self) -> int:

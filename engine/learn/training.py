@@ -6,7 +6,6 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,13 +15,12 @@ import numpy as np
 from ..base.errors import DataError, SettingsError
 from ..files.atomic import atomic_file
 from .checkpoints import Checkpoints, gather_arrays, restore_arrays
+from .optimizers import has_accelerator, make_optimizer, mixed_precision
 from .task import Task
 
 Progress = Callable[[str, int, int], None]
 Curves = list[dict[str, float]]
 
-# The learning rates of the thesis' optimisers; those of others are Keras'.
-_LEARNING_RATES = {"adam": 1e-3, "rmsprop": 5e-4}
 _REMEDY = "lower the learning rate or look at the data, then restart; the checkpoint before is kept"
 
 
@@ -59,7 +57,8 @@ class TrainingSettings:
     jit_compile : bool
         Compile the steps by XLA: a start of seconds to a minute, then up to 1.7 times as fast.
     mixed_precision : bool
-        Compute in bfloat16, keep weights and the output layer in float32.
+        Compute in bfloat16, keep weights and the output layer in float32. It is for accelerators: without
+        one it is slow, and steps are then not compiled.
     patience : int or None
         Stop after so many epochs without a better one; None for never.
     seed : int
@@ -196,7 +195,7 @@ def train(
         raise SettingsError(
             f"{run}: holds a run of {checkpoints.load().epoch} epochs; restart it, or choose another folder"
         )
-    with _precision(network, mixed=settings.mixed_precision):
+    with mixed_precision(network, on=settings.mixed_precision):
         base_rate = _compile(network, samples.task, settings)
         curves: Curves = []
         if checkpoints.exist():
@@ -226,45 +225,6 @@ def train(
     return TrainingResult(Path(run), curves, best.epoch, monitor, stopped_by)
 
 
-def make_optimizer(name: str, learning_rate: float | None = None) -> Any:
-    """Make an optimiser by its name.
-
-    Parameters
-    ----------
-    name : str
-        "adam" (with AMSGrad), "rmsprop", or any other of Keras'.
-    learning_rate : float or None
-        None for the usual one.
-
-    Returns
-    -------
-    keras.optimizers.Optimizer
-        The optimiser.
-
-    Raises
-    ------
-    SettingsError
-        If nobody knows it.
-
-    Examples
-    --------
-    >>> make_optimizer("adam").amsgrad
-    True
-    """
-    import keras
-
-    rate = _LEARNING_RATES.get(name) if learning_rate is None else learning_rate
-    config: dict[str, Any] = {} if rate is None else {"learning_rate": rate}
-    if name == "adam":
-        config["amsgrad"] = True
-    try:
-        return keras.optimizers.get({"class_name": name, "config": config})
-    except (ValueError, TypeError):
-        raise SettingsError(
-            f"optimizer: expected adam, rmsprop or an optimiser of Keras, got {name!r}"
-        ) from None
-
-
 class _Run:
     """The epochs of one run."""
 
@@ -292,21 +252,56 @@ class _Run:
 
         settings = self._settings
         total = samples.count_batches(settings.batch_size)
-        # Keras' numbers are means over the batches since this.
-        self._network.reset_metrics()
-        logs: dict[str, float] = {}
+        totals = _Totals(self._network)
         n_images = 0
         stream = samples.stream(
             epoch, batch_size=settings.batch_size, seed=settings.seed, backend=keras.backend.backend()
         )
         for done, (images, labels) in enumerate(stream, start=1):
+            # Some versions of Keras forget the batches before, some do not; here all do.
+            self._network.reset_metrics()
             logs = {name: float(value) for name, value in step(images, labels, return_dict=True).items()}
             if not math.isfinite(logs["loss"]):
                 raise DataError(f"{title}: the loss is {logs['loss']} at batch {done} of {total}; {_REMEDY}")
+            totals.add(logs, len(images))
             n_images += len(images)
             if self._progress is not None:
                 self._progress(title, done, total)
-        return logs, n_images
+        return totals.result(), n_images
+
+
+class _Totals:
+    """Numbers of an epoch from those of its batches."""
+
+    def __init__(self, network: Any) -> None:
+        self._counted = [metric for metric in _metrics_of(network) if hasattr(metric, "add_counts")]
+        self._counts: dict[str, np.ndarray] = {}
+        self._sums: dict[str, float] = {}
+        self._weight = 0
+
+    def add(self, logs: Mapping[str, float], n_images: int) -> None:
+        """Add the numbers of a batch."""
+        self._weight += n_images
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * n_images
+        for metric in self._counted:
+            self._counts[metric.name] = metric.add_counts(self._counts.get(metric.name))
+
+    def result(self) -> dict[str, float]:
+        """Give means over images, and scores of all counts together."""
+        means = {name: total / max(self._weight, 1) for name, total in self._sums.items()}
+        scores = {
+            metric.name: metric.score(self._counts[metric.name]) for metric in self._counted if self._counts
+        }
+        return {**means, **scores}
+
+
+def _metrics_of(network: Any) -> list[Any]:
+    """List a compiled network's metrics, those within containers too."""
+    found: list[Any] = []
+    for metric in network.metrics:
+        found += getattr(metric, "metrics", None) or [metric]
+    return found
 
 
 def _check_fit(task: Task, network: Any) -> None:
@@ -327,7 +322,7 @@ def _compile(network: Any, task: Task, settings: TrainingSettings) -> float:
         optimizer=make_optimizer(settings.optimizer, settings.learning_rate),
         loss=find_loss(settings.loss or task.loss),
         metrics=make_metrics(task.metrics, n_classes=task.n_classes),
-        jit_compile=settings.jit_compile,
+        jit_compile=settings.jit_compile and (not settings.mixed_precision or has_accelerator()),
         auto_scale_loss=False,
     )
     return _rate_of(network)
@@ -367,17 +362,3 @@ def _write_curves(path: Path, curves: Curves) -> None:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(curves)
-
-
-@contextmanager
-def _precision(network: Any, *, mixed: bool) -> Iterator[None]:
-    """Let all layers but the output compute in bfloat16 for a while; weights stay float32."""
-    layers = [layer for layer in network.layers if layer is not network.layers[-1]] if mixed else []
-    before = [layer.dtype_policy for layer in layers]
-    try:
-        for layer in layers:
-            layer.dtype_policy = "mixed_bfloat16"
-        yield
-    finally:
-        for layer, policy in zip(layers, before, strict=True):
-            layer.dtype_policy = policy

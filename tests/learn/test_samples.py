@@ -123,6 +123,14 @@ def test_a_training_batch_is_always_full(folder):
     assert samples.count_batches(2) == 3
 
 
+@pytest.mark.parametrize(("limit", "sizes"), [(5, [5]), (4, [4]), (3, [6])])
+def test_validation_takes_equal_batches_where_it_can(folder, limit, sizes):
+    settings = SampleSettings(crop_px=None, limit_data=limit, crops_per_image=2)
+    samples = open_samples([folder], settings, training=False)
+    assert [len(images) for images, _ in batches(samples, batch_size=6)] == sizes * (2 * limit // sizes[0])
+    assert samples.count_batches(6) == 2 * limit // sizes[0]
+
+
 def test_a_limit_takes_evenly_from_all_sets(folder, tmp_path):
     other = make_set(tmp_path / "other", count=2, epochs=2, shape=(32, 64))
     samples = open_samples([folder, other], SampleSettings(crop_px=None, limit_data=3), training=False)
