@@ -65,6 +65,11 @@ def make_app() -> App:
         help="Simulate micrographs with labels from the exit waves of systems.",
     )
     app.command(
+        "temflux.batch.learning:train",
+        name="train",
+        help="Train a network on simulated images, and keep the best as a model.",
+    )
+    app.command(
         "temflux.batch.making:movie",
         name="movie",
         help="Simulate an in situ movie whose particles, events and columns are known.",

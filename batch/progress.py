@@ -178,6 +178,49 @@ class CountProgress:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+class StageProgress:
+    """A bar for the stage under way of one piece of work; a log file gets nothing.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}", style="progress.data.speed", table_column=Column(no_wrap=True)),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("preparing", total=None, pace="")
+        self._stage = ""
+        self._began = time.monotonic()
+
+    def __enter__(self) -> StageProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Hear how far a stage has come."""
+        if stage != self._stage:
+            self._stage = stage
+            self._began = time.monotonic()
+        elapsed_s = time.monotonic() - self._began
+        left = timedelta(seconds=round((total - done) * elapsed_s / done)) if done else None
+        pace = "" if left is None else f"{done / max(elapsed_s, 1e-9):.3g} a second, {left} left"
+        self._progress.update(self._bar, description=stage, completed=done, total=total, pace=pace)
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 

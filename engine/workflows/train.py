@@ -18,6 +18,7 @@ from ..learn.model_files import save_model
 from ..learn.samples import Samples, SampleSettings, open_samples
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
+from ..report.learning import draw_learning_curves
 from .train_settings import TrainSettings
 
 Progress = Callable[[str, int, int], None]
@@ -67,7 +68,7 @@ def train_network(
     dataset, validation : str or Path
         Folder of images (OUT/train/images), or of a dataset, whose train/images and test/images are meant.
     out : str or Path
-        Folder of the run: run.json, checkpoints/, curves.csv, and the model in model/.
+        Folder of the run: run.json, checkpoints/, curves.csv and .png, and the model in model/.
     settings : TrainSettings
         Network, epochs, optimiser, …
     restart : bool
@@ -123,7 +124,15 @@ def train_network(
         patience=settings.patience,
         seed=settings.seed,
     )
-    result = train(samples, judged, network, how, out, restart=restart, progress=progress, on_epoch=on_epoch)
+
+    def after_epoch(curves: Curves) -> None:
+        draw_learning_curves(curves, out)
+        if on_epoch is not None:
+            on_epoch(curves)
+
+    result = train(
+        samples, judged, network, how, out, restart=restart, progress=progress, on_epoch=after_epoch
+    )
     card = _card(out.name, samples, folders, settings, result)
     save_model(out / "model", network, NetworkSpec(settings.net, arguments), card)
     return TrainedRun(out, out / "model", result.curves, result.best_epoch, result.monitor)
