@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temflux.models.networks import build_network
+from temflux.models.networks import build_network, network_sizes, size_multiple, smallest_side
 
-from ..base.errors import ReadError
+from ..base.errors import ReadError, SettingsError
 from .model_cards import ModelCard
 
 if TYPE_CHECKING:
@@ -62,6 +62,24 @@ class NetworkSpec:
         """Its channels, layers, kernel and levels, those that are given."""
         other = ("in_channels", "out_channels", "activation", "seed")
         return {key: size for key, size in self.arguments.items() if key not in other and size is not None}
+
+    @property
+    def size_multiple(self) -> int:
+        """Number of which the sides of its images must be multiples [px]."""
+        return size_multiple(self.name, **self.sizes)
+
+    @property
+    def smallest_side(self) -> int:
+        """Least side of its images [px]."""
+        return smallest_side(self.name, **self.sizes)
+
+    @property
+    def reach_px(self) -> int:
+        """Distance from which a pixel of an MSD-net's maps can be changed: the sum of all dilated kernels."""
+        sizes = network_sizes(self.name, **self.sizes)
+        if self.name != "msdnet":
+            raise SettingsError(f"the reach of {self.name} is not known; only that of msdnet is")
+        return sum(number % 10 + 1 for number in range(sizes["layers"])) * (sizes["kernel"] // 2)
 
 
 @dataclass(frozen=True)

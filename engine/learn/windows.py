@@ -97,8 +97,13 @@ def plan_windows(
     if min(shape) < 1:
         raise DataError(f"expected a frame with pixels, got shape {tuple(shape)}")
     rows, columns = (_plan_axis(side, window, overlap, multiple, halo, least) for side in shape)
-    padded, sides, starts, shares = zip(rows, columns, strict=True)
-    return WindowPlan((shape[0], shape[1]), padded, sides, starts, shares)
+    return WindowPlan(
+        (shape[0], shape[1]),
+        (rows[0], columns[0]),
+        (rows[1], columns[1]),
+        (rows[2], columns[2]),
+        (rows[3], columns[3]),
+    )
 
 
 def _plan_axis(
