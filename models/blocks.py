@@ -9,6 +9,9 @@ import keras
 import numpy as np
 from keras import layers
 
+# Running means must follow short trainings: at Keras's 0.99 they lag by hundreds of steps a layer.
+MOMENTUM = 0.9
+
 
 def layer_seeds(seed: int) -> Iterator[int]:
     """Draw one seed a layer, so that a network's weights follow from one number.
@@ -105,7 +108,7 @@ def conv_unit(
         kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
         name=f"{name}_conv",
     )(features)
-    features = layers.BatchNormalization(name=f"{name}_norm")(features)
+    features = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(features)
     return layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu")(features)
 
 
@@ -157,7 +160,13 @@ def double_size(features: Any, *, name: str) -> Any:
 
 
 def output_map(
-    features: Any, out_channels: int, activation: str, *, seeds: Iterator[int], kernel: int = 1
+    features: Any,
+    out_channels: int,
+    activation: str,
+    *,
+    seeds: Iterator[int],
+    kernel: int = 1,
+    gain: float = 1.0,
 ) -> Any:
     """Turn features into a map per class: a convolution named "logits", then the activation in float32.
 
@@ -173,6 +182,8 @@ def output_map(
         Where the layer's seed is drawn.
     kernel : int
         Side of the kernel in pixels; 1 in the published networks.
+    gain : float
+        Variance of the initial weights in units of Glorot's; little of it begins undecided.
 
     Returns
     -------
@@ -183,7 +194,7 @@ def output_map(
         out_channels,
         kernel,
         padding="same",
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        kernel_initializer=keras.initializers.VarianceScaling(gain, "fan_avg", "uniform", seed=next(seeds)),
         name="logits",
     )(features)
     return layers.Activation(activation, dtype="float32", name="maps")(logits)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from .blocks import double_size, layer_seeds, output_map
+from .blocks import MOMENTUM, double_size, layer_seeds, output_map
 
 # Widths of the levels in units of the first: narrow where pixels are many, never beyond six.
 _WIDTHS = (1, 2, 3, 4, 6)
@@ -28,8 +28,8 @@ def build_compact(
 
     Works from half resolution down to 2^-levels, so that a pixel sees far around it; skips are added, not
     concatenated, which spares memory traffic; the last step, at full resolution, adds what a 3×3 convolution
-    sees in the images themselves, so that boundaries stay sharp. Nothing is normalised over the batch or the
-    image: windows of a large frame give the same maps as the frame.
+    sees in the images themselves, so that boundaries stay sharp. Normalised over the batch in training only:
+    trained, it maps the windows of a large frame as it maps the frame.
 
     Parameters
     ----------
@@ -60,10 +60,9 @@ def build_compact(
     features = _prelu(_conv(image, widths[0], 4, seeds=seeds, name="down1", strides=2), name="down1")
     skips = [features]
     for level, width in enumerate(widths[1:], start=2):
-        features = _prelu(
-            _conv(features, width, 2, seeds=seeds, name=f"down{level}", strides=2), name=f"down{level}"
-        )
-        features = _residual(features, width, seeds=seeds, name=f"down{level}_a")
+        name = f"down{level}"
+        features = _prelu(_conv(features, width, 2, seeds=seeds, name=name, strides=2), name=name)
+        features = _residual(features, width, seeds=seeds, name=f"{name}_a")
         skips.append(features)
     features = _residual(features, widths[-1], seeds=seeds, name="bottom")
     for level in range(levels - 1, 0, -1):
@@ -74,22 +73,27 @@ def build_compact(
     coarse = double_size(_conv(features, _DETAIL_CHANNELS, 1, seeds=seeds, name="up0_narrow"), name="up0")
     detail = _conv(image, _DETAIL_CHANNELS, 3, seeds=seeds, name="detail")
     features = _prelu(layers.Add(name="up0_add")([detail, coarse]), name="up0")
-    maps = output_map(features, out_channels, activation, seeds=seeds, kernel=3)
+    maps = output_map(features, out_channels, activation, seeds=seeds, kernel=3, gain=0.1)
     return keras.Model(image, maps, name="compact")
 
 
 def _conv(
     features: Any, channels: int, kernel: int, *, seeds: Iterator[int], name: str, strides: int = 1
 ) -> Any:
-    """Convolve and add a bias; even kernels come with their stride, so that padding is symmetric."""
-    return layers.Conv2D(
+    """Convolve and normalise; even kernels come with their stride, so that padding is symmetric.
+
+    The normalisation follows the convolution at once, so that a runtime folds it into the kernel.
+    """
+    features = layers.Conv2D(
         channels,
         kernel,
         strides=strides,
         padding="same",
+        use_bias=False,
         kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
         name=f"{name}_conv",
     )(features)
+    return layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(features)
 
 
 def _prelu(features: Any, *, name: str) -> Any:
@@ -99,8 +103,7 @@ def _prelu(features: Any, *, name: str) -> Any:
 
 
 def _residual(features: Any, channels: int, *, seeds: Iterator[int], name: str) -> Any:
-    """Add what two 3×3 convolutions find; small at first, which stands in for a normalisation."""
+    """Add what two 3×3 convolutions find."""
     found = _prelu(_conv(features, channels, 3, seeds=seeds, name=f"{name}_1"), name=f"{name}_1")
-    small = keras.initializers.VarianceScaling(0.2, "fan_in", seed=next(seeds))
-    found = layers.Conv2D(channels, 3, padding="same", kernel_initializer=small, name=f"{name}_2_conv")(found)
+    found = _conv(found, channels, 3, seeds=seeds, name=f"{name}_2")
     return _prelu(layers.Add(name=f"{name}_add")([features, found]), name=f"{name}_2")

@@ -183,9 +183,7 @@ def size_multiple(network: str | keras.Model, **sizes: int | None) -> int:
     (8, 64, 1)
     """
     if not isinstance(network, str):
-        return math.prod(
-            layer.strides[0] for layer in network.layers if type(layer).__name__ in ("Conv2D", "MaxPooling2D")
-        )
+        return math.prod(getattr(layer, "strides", (1,))[0] for layer in network.layers)
     chosen = network_sizes(network, **sizes)
     halvings = NETWORKS[network].halvings
     return 1 if halvings is None else 2 ** (chosen["levels"] + halvings)
