@@ -118,8 +118,8 @@ def add_features(
         By layer, input, nine taps, output.
     inputs : array (2,), int64
         First feature to read, and the feature after the last.
-    block : array (2,), int64
-        Rows and features to do at a time, so that they stay in the cache.
+    block : array (3,), int64
+        Rows and features to do at a time, so that they stay in the cache; rows in one loop.
     rows : array (2,), int64
         First row to compute, and the row after the last.
     """
@@ -133,11 +133,20 @@ def add_features(
             end = min(begin + block[1], inputs[1])
             for layer in range(len(layers)):
                 dilation, output, n_outputs, first_input, first_weight = layers[layer]
-                for row in range(top, bottom):
+                reach = -taps[0, 0] * dilation
+                row = top
+                while row < bottom:
+                    # Rows whose taps are not mirrored lie one after the other: one long row, margins included,
+                    # whose sums there are overwritten when the layer is finished.
+                    n_together = 1
+                    if row >= reach:
+                        n_together = max(1, min(bottom, row + block[2], n_rows - reach) - row)
+                    count = (n_together - 1) * stride + columns
                     for tap in range(len(taps)):
                         line = _reflect(row + taps[tap, 0] * dilation, n_rows)
                         sources[tap] = line * stride + margin + taps[tap, 1] * dilation
                     target = output * plane + row * stride + margin
+                    row += n_together
                     for feature in range(begin, end):
                         base = feature * plane
                         place = first_weight + (feature - first_input) * n_nines * n_outputs
@@ -147,11 +156,11 @@ def add_features(
                             while number + 3 <= n_outputs:
                                 own = weights[place + number : place + number + 3]
                                 there = target + number * plane
-                                _add_three(flat, there, plane, nearby, base, own, columns)
+                                _add_three(flat, there, plane, nearby, base, own, count)
                                 number += 3
                             while number < n_outputs:
                                 there = target + number * plane
-                                _add_one(flat, there, nearby, base, weights[place + number], columns)
+                                _add_one(flat, there, nearby, base, weights[place + number], count)
                                 number += 1
                             place += n_outputs
 
