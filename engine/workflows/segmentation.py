@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..base.errors import DataError, ReadError
+from ..base.errors import CalibrationError, DataError, ReadError, SettingsError
 from ..base.stack import Stack
 from ..files.read import open_movie
 from ..images.clean import finite_frame
 from ..images.threshold import choose_threshold, segment_by_threshold
+from ..learn.model_cards import outside_range
+from ..learn.model_files import load_model
+from ..learn.predict import Predictor
 
 PROBABILITY_THRESHOLD = 0.9
 _READ_BYTES = 64 * 2**20
@@ -22,7 +26,7 @@ _SAMPLE_FRAMES = 4
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A threshold with chosen settings, or masks from elsewhere.
+    """A threshold with chosen settings, masks from elsewhere, or a trained network.
 
     Parameters
     ----------
@@ -30,13 +34,21 @@ class Segmentation:
         Keywords of `segment_by_threshold`; not used where there are masks.
     masks : Stack or None
         One mask, label image or probability map (Y, X) for each frame.
+    model : str
+        Folder or name of a trained network that marks masks; empty for none.
+    sampling_A : float or None
+        Pixel size of the movie, which a network needs [Å].
     """
 
     threshold: Mapping[str, Any] = field(default_factory=dict)
     masks: Stack | None = None
+    model: str = ""
+    sampling_A: float | None = None
 
     def mask(self, index: int, frame: np.ndarray) -> np.ndarray:
         """Mark the particles of a frame, an array (Y, X) of bool."""
+        if self.model:
+            return _predictor(self.model)(frame, sampling_A=self.sampling_A)[..., 0] > PROBABILITY_THRESHOLD
         if self.masks is None:
             return segment_by_threshold(frame, **self.threshold)
         mask = self.masks.read(index, index + 1)[0]
@@ -44,11 +56,21 @@ class Segmentation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the masks: files that cannot be read, arrays chosen."""
+        """What a user should know of the masks, or of a network used beyond what it was trained on."""
+        if self.model:
+            return tuple(outside_range(load_model(self.model).card, sampling_A=self.sampling_A))
         return () if self.masks is None else tuple(f"masks: {note}" for note in self.masks.notes)
 
     def describe(self) -> dict[str, Any]:
         """Say for the record how particles were marked."""
+        if self.model:
+            model = load_model(self.model)
+            return {
+                "kind": "model",
+                "name": model.card.name,
+                "sha256": dict(model.card.sha256),
+                "probability_threshold": PROBABILITY_THRESHOLD,
+            }
         if self.masks is None:
             return {"kind": "threshold", **self.threshold}
         return {"kind": "masks", "source": self.masks.source, "fingerprint": self.masks.fingerprint}
@@ -62,7 +84,7 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
     stack : Stack
         The movie.
     segment : str
-        "threshold", or "masks:PATH".
+        "threshold", "masks:PATH", or "model:NAME" (a name of the zoo, or a folder).
     polarity : str
         "auto", "dark" or "bright", for the threshold.
 
@@ -75,10 +97,17 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
     ------
     DataError
         If the masks' shape is not the movie's, or no frame can be read.
+    CalibrationError
+        If a network is to be used and the pixel size is not known.
+    SettingsError
+        If a network marks no masks, or takes a focal series.
     ReadError
-        If the masks cannot be read.
+        If the masks or the model cannot be read.
     """
     kind, _, path = segment.partition(":")
+    if kind == "model":
+        _check_model(path, stack)
+        return Segmentation(model=path, sampling_A=10 * (stack.pixel_nm or 0.0))
     if kind == "masks":
         masks = open_movie(path, painted=True)
         if masks.shape != stack.shape:
@@ -89,6 +118,26 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
         return Segmentation(masks=masks)
     samples = sample_frames(stack)
     return Segmentation(threshold=choose_threshold(samples, polarity=polarity))
+
+
+def _check_model(path: str, stack: Stack) -> None:
+    """See that a network marks masks in single frames, and that its pixel size is known."""
+    model = load_model(path)
+    if model.card.label != "Mask" or model.spec.in_channels != 1:
+        raise SettingsError(
+            f"model:{path}: expected one that marks particles (Mask) in single frames, got one for "
+            f"{model.card.label} in {model.spec.in_channels}"
+        )
+    if stack.pixel_nm is None:
+        raise CalibrationError(
+            f"{stack.source}: a network needs the pixel size; give --pixel-nm, or use --segment threshold"
+        )
+
+
+@lru_cache(maxsize=1)
+def _predictor(path: str) -> Predictor:
+    """Make a network ready once a process; one thread, so that bytes do not depend on how many there are."""
+    return Predictor(load_model(path), threads=1)
 
 
 def sample_frames(stack: Stack) -> np.ndarray:

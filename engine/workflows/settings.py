@@ -24,8 +24,9 @@ class TrackSettings(BaseModel):
 
     segment: str = Field(
         "threshold",
-        description="What marks the particles: threshold (no network), or masks:PATH for masks, labels or "
-        "probability maps made elsewhere (PATH#NAME chooses an array in a file of several).",
+        description="What marks the particles: threshold (no network), model:PATH for a trained network's "
+        "folder, or masks:PATH for masks, labels or probability maps made elsewhere (PATH#NAME chooses an "
+        "array in a file of several).",
     )
     polarity: Literal["auto", "dark", "bright"] = Field(
         "auto", description="Whether particles are darker or brighter than what is around them."
@@ -92,11 +93,9 @@ class TrackSettings(BaseModel):
     @classmethod
     def _known_segmentation(cls, value: str) -> str:
         kind, _, name = value.partition(":")
-        if value == "threshold" or (kind == "masks" and name):
+        if value == "threshold" or (kind in ("masks", "model") and name):
             return value
-        if kind == "model":
-            raise ValueError("no trained models come with this version; use threshold or masks:PATH")
-        raise ValueError(f"expected threshold or masks:PATH, got {value!r}")
+        raise ValueError(f"expected threshold, masks:PATH or model:PATH, got {value!r}")
 
     @field_validator("vacuum_box_px")
     @classmethod

@@ -24,6 +24,7 @@ from ..files.calibration import fingerprint
 from ..files.labels import create_labels, open_labels
 from ..files.read import open_movie
 from ..files.spectra import create_spectra, open_spectra
+from ..learn.model_files import load_model
 from ..measure.fourier import crop_size
 from ..report.tables import summary_row
 from .resumable import KeptOnDisk, claim_folder
@@ -347,6 +348,8 @@ def _fingerprints_beside(settings: TrackSettings) -> dict[str, str]:
     kind, _, masks = settings.segment.partition(":")
     if kind == "masks":
         found["masks"] = open_movie(masks, painted=True).fingerprint
+    if kind == "model":
+        found["model"] = load_model(masks).fingerprint
     if settings.log is not None and settings.log.exists():
         found["log"] = fingerprint([settings.log])
     return found

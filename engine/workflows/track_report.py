@@ -118,6 +118,8 @@ def movie_facts(stack: Stack, frames: pd.DataFrame) -> dict[str, Any]:
 def _phrase(segmentation: Mapping[str, Any]) -> str:
     if segmentation["kind"] == "masks":
         return f"masks from {segmentation['source']}"
+    if segmentation["kind"] == "model":
+        return f"network {segmentation['name']}, probability above {segmentation['probability_threshold']}"
     return f"threshold, {segmentation['polarity']} particles, blur {segmentation['smooth_px']:.3g} px"
 
 

@@ -110,7 +110,7 @@ def test_every_setting_is_a_flag_and_keeps_its_capitals(tmp_path, capsys):
     [
         (["--pixel-nm", "-1"], "pixel_nm"),
         (["--overlap", "2"], "overlap"),
-        (["--segment", "magic"], "expected threshold or masks:PATH"),
+        (["--segment", "magic"], "expected threshold, masks:PATH or model:PATH"),
         (["--jobs", "0"], "--jobs"),
         (["--sped", "3"], "--sped"),
         (["--settings", "absent.json"], "absent.json"),
