@@ -136,7 +136,7 @@ def add_features(
                 reach = -taps[0, 0] * dilation
                 row = top
                 while row < bottom:
-                    # Rows whose taps are not mirrored lie one after the other: one long row, margins included,
+                    # Rows whose taps are not mirrored lie one after the other: a long row, margins included,
                     # whose sums there are overwritten when the layer is finished.
                     n_together = 1
                     if row >= reach:

@@ -1,5 +1,6 @@
 """Runtimes give the same maps, choose by what is there, and keep exported networks whole."""
 
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -132,6 +133,23 @@ def test_refusals(compact, msdnet, monkeypatch):
     assert choose_runtime(msdnet, SHAPE).name == "keras"
 
 
-def test_optional_packages_are_not_imported_here():
-    assert not {"openvino", "onnxruntime", "tf2onnx"} & set(vars(runtimes))
-    assert "temflux.engine.learn.runtimes" in sys.modules
+def run_apart(script):
+    """What a script prints in a Python of its own."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_optional_packages_are_not_imported_before_they_run():
+    loaded = run_apart("import sys, temflux.engine.learn.predict; print(*sys.modules)")
+    assert not {"openvino", "onnxruntime", "tf2onnx", "keras", "tensorflow", "numba"} & set(loaded)
+
+
+@pytest.mark.skipif(find_spec("openvino_telemetry") is None, reason="no openvino_telemetry")
+def test_openvino_reports_to_nobody():
+    loaded = run_apart(
+        "import sys; from temflux.engine.learn.runtimes import _import_openvino as load\n"
+        "load().convert_model; load(); print(*sys.modules)"
+    )
+    assert "openvino.tools.ovc.telemetry_stub" in loaded
+    assert not [name for name in loaded if name.startswith("openvino_telemetry")]
