@@ -31,7 +31,12 @@ check: .venv/ready build/types/temflux
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/house -q
 
-bench: .venv/ready
+# What the benches measure beside; the project itself needs none of it.
+.venv/peers: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[fast,peers]"
+	touch $@
+
+bench: .venv/peers
 	$(BIN)/python -m tests.bench
 
 screenshots: .venv/ready
