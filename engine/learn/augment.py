@@ -1,4 +1,7 @@
-"""Variations of a training image: mirrored, turned, brighter, of other contrast and gamma (thesis, 3.3)."""
+"""Variations of a training image: mirrored, turned, brighter, of other contrast and gamma (thesis, 3.3).
+
+Of few frames more must be made: any angle and scale, noise and blur.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import SettingsError
+from .warp import add_noise, soften, warp_window
 
 _Range = tuple[float, float]
 
@@ -28,11 +32,19 @@ class Augmentation:
         Range of the factor on deviations from the mean.
     gamma : (float, float) or None
         Range of the exponent on the image scaled to [0, 1].
+    angles : bool
+        Cut windows at any angle.
+    scale : (float, float) or None
+        Range of the magnification of windows; for labels of yes and no alone.
+    blur_px : (float, float) or None
+        Range of the standard deviation of a Gaussian that blurs one sample of two [px].
+    noise : (float, float) or None
+        Range of the deviation of white noise that is added, in standard deviations of the image.
 
     Raises
     ------
     SettingsError
-        If a range is not finite and rising, or a factor or exponent is not above 0.
+        If a range is not finite and rising, a factor or exponent not above 0, or blur or noise below it.
 
     Examples
     --------
@@ -45,13 +57,71 @@ class Augmentation:
     brightness: _Range | None = (-0.1, 0.1)
     contrast: _Range | None = (0.9, 1.1)
     gamma: _Range | None = (0.9, 1.1)
+    angles: bool = False
+    scale: _Range | None = None
+    blur_px: _Range | None = None
+    noise: _Range | None = None
 
     def __post_init__(self) -> None:
         """Refuse ranges that cannot be drawn from."""
-        for name in ("brightness", "contrast", "gamma"):
+        for name in ("brightness", "contrast", "gamma", "scale"):
             asked = getattr(self, name)
             if asked is not None:
                 _check_range(name, asked, above=None if name == "brightness" else 0.0)
+        for name in ("blur_px", "noise"):
+            asked = getattr(self, name)
+            if asked is not None:
+                _check_range(name, asked)
+                if asked[0] < 0:
+                    raise SettingsError(f"{name}: expected 0 or more, got {asked}")
+
+    @property
+    def warps(self) -> bool:
+        """Whether windows are turned or magnified as they are cut."""
+        return self.angles or self.scale is not None
+
+
+def cut_window(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    label: np.ndarray,
+    shape: tuple[int, int],
+    *,
+    how: Augmentation | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a window at random, of any angle and scale where that is asked for.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where place, angle and scale come from.
+    image, label : arrays (Y, X, F) and (Y, X, C)
+        Image and label.
+    shape : (int, int)
+        Rows and columns of the window, no more than the image's [px].
+    how : Augmentation or None
+        What is varied; None for the place alone.
+
+    Returns
+    -------
+    image, label : arrays (*shape, F) and (*shape, C)
+        The same window of both.
+
+    Examples
+    --------
+    >>> image = np.arange(6).reshape(2, 3, 1)
+    >>> cut_window(np.random.default_rng(0), image, image, (2, 2))[0].shape
+    (2, 2, 1)
+    """
+    top, left = (int(rng.integers(image.shape[axis] - side + 1)) for axis, side in enumerate(shape))
+    if how is None or not how.warps:
+        window = slice(top, top + shape[0]), slice(left, left + shape[1])
+        return image[window], label[window]
+    angle_rad = float(rng.uniform(0, 2 * math.pi)) if how.angles else 0.0
+    low, high = how.scale or (1.0, 1.0)
+    scale = math.exp(rng.uniform(math.log(low), math.log(high)))
+    centre = top + (shape[0] - 1) / 2, left + (shape[1] - 1) / 2
+    return warp_window(image, label, shape, centre=centre, angle_rad=angle_rad, scale=scale)
 
 
 def augment(
@@ -85,7 +155,7 @@ def augment(
     True
     """
     # One child for each change, so that the draws of one do not depend on the others.
-    for_flips, for_turns, for_brightness, for_contrast, for_gamma = rng.spawn(5)
+    for_flips, for_turns, for_brightness, for_contrast, for_gamma, for_blur, for_noise = rng.spawn(7)
     if how.flips:
         image, label = flip(for_flips, image, label)
     if how.turns:
@@ -96,6 +166,10 @@ def augment(
         image = change_contrast(for_contrast, image, how.contrast)
     if how.gamma is not None:
         image = change_gamma(for_gamma, image, how.gamma)
+    if how.blur_px is not None and for_blur.random() < 0.5:
+        image = soften(image, float(for_blur.uniform(*how.blur_px)))
+    if how.noise is not None:
+        image = add_noise(for_noise, image, float(for_noise.uniform(*how.noise)))
     return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
 

@@ -15,7 +15,7 @@ from ..base.errors import DataError, SettingsError
 from ..base.seeds import generator
 from ..generate.dataset import ImageSet
 from ..images.standardise import standardise
-from .augment import Augmentation, augment
+from .augment import Augmentation, augment, cut_window
 from .sources import DatasetSource, FrameSource, Source
 from .task import Task, read_task
 
@@ -259,14 +259,10 @@ class Samples:
             labelled = self._sources[source].make_empty(rng, item, epoch)
         sigma_px = self.task.normalize_A / labelled.sampling_A
         image = np.moveaxis(standardise(labelled.image, sigma_px=sigma_px), 0, -1)
-        rows, columns = self.shape
-        top, left = (
-            int(rng.integers(image.shape[axis] - side + 1)) for axis, side in enumerate((rows, columns))
-        )
-        window = slice(top, top + rows), slice(left, left + columns)
-        image, label = image[window], labelled.label[window]
-        if self.training and self.settings.augmentation is not None:
-            image, label = augment(rng, image, label, how=self.settings.augmentation)
+        how = self.settings.augmentation if self.training else None
+        image, label = cut_window(rng, image, labelled.label, self.shape, how=how)
+        if how is not None:
+            image, label = augment(rng, image, label, how=how)
         return np.ascontiguousarray(image, np.float32), np.ascontiguousarray(label, np.float32)
 
 
