@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check bench screenshots clean
+.PHONY: demo test test-long check bench screenshots zoo clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -38,6 +38,15 @@ check: .venv/ready build/types/temflux
 
 bench: .venv/peers
 	$(BIN)/python -m tests.bench
+
+# make zoo NAME [WORK=folder]: hours; what is stopped goes on. Names of models are targets that do nothing.
+ZOO := $(basename $(notdir $(wildcard models/zoo/*.json)))
+WORK ?= build/zoo
+.PHONY: $(ZOO)
+zoo: .venv/ready
+	$(foreach name,$(filter $(ZOO),$(MAKECMDGOALS)),$(BIN)/python -m temflux.batch.zoo $(name) --work $(WORK) &&) true
+$(ZOO):
+	@true
 
 screenshots: .venv/ready
 	$(BIN)/python docs/screenshots.py

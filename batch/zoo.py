@@ -1,0 +1,74 @@
+"""`make zoo NAME`: make a model of the zoo from its recipe, in as many sessions as it takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from temflux.engine.base.errors import TemfluxError
+from temflux.engine.learn.training import Curves
+from temflux.engine.workflows.zoo import read_zoo_recipe, simulate_zoo_data, train_zoo_model
+
+from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
+from .progress import StageProgress
+from .runner import process_runner, usable_jobs
+
+
+def make_zoo_model(
+    name: str, /, *, work: Path = Path("build/zoo"), jobs: int | None = None, only_data: bool = False
+) -> int:
+    """Make a model of the zoo; what is there of it already is kept.
+
+    Parameters
+    ----------
+    name : str
+        Name of a recipe in models/zoo, or a recipe's file.
+    work : Path
+        Folder for data and training.
+    jobs : int or None
+        Processes that simulate at a time; all cores where not given.
+    only_data : bool
+        Simulate, and do not train.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console = Console()
+    recipe = read_zoo_recipe(name)
+    with StageProgress(console) as progress:
+        data = simulate_zoo_data(recipe, work, runner=process_runner(usable_jobs(jobs)), progress=progress)
+        if only_data:
+            return GOOD
+
+        def tell(curves: Curves) -> None:
+            last = curves[-1]
+            line = ", ".join(f"{key} {value:.4g}" for key, value in last.items())
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=tell)
+    console.print(f"trained: {run.model}", markup=False, highlight=False, soft_wrap=True)
+    return GOOD
+
+
+def main() -> int:
+    """Run the command and give its exit code."""
+    app = App(name="zoo", result_action="return_value", default_parameter=Parameter(negative=()))
+    app.default(make_zoo_model)
+    try:
+        return int(app(exit_on_error=True) or GOOD)
+    except TemfluxError as error:
+        Console(stderr=True).print(f"zoo: {error}", markup=False, highlight=False, soft_wrap=True)
+        return BAD_ARGUMENTS
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
