@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from .canvas import INK, SOFT, WIDE_IN, house_style, margins, new_figure, save_figure
+from .log_axis import plain_log_ticks
 
 _HEIGHT_IN = 2.4
 
@@ -57,7 +58,7 @@ def _draw(axes: Axes, curves: Sequence[Mapping[str, float]], name: str) -> None:
         validation = [row[f"val_{name}"] for row in curves]
         axes.plot(epochs, validation, color=INK, marker=".", ms=3, label="validation")
     if name == "loss" and min(row[name] for row in curves) > 0:
-        axes.set_yscale("log")
+        plain_log_ticks(axes.yaxis)
     axes.set_xlabel("epoch")
     axes.set_title({"f1": "pixel F1", "mae": "mean absolute error"}.get(name, name), loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

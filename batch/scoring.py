@@ -1,0 +1,99 @@
+"""The commands that judge: scores of models on simulated images, and the doses where they fail."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from temflux.engine.workflows.score import score_model
+from temflux.engine.workflows.score_settings import ScoreSettings
+
+from .exit_codes import GOOD
+from .progress import StageProgress
+
+
+def _flag(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def score(
+    model: str,
+    testset: Path,
+    /,
+    *,
+    out: Path | None = None,
+    settings: Annotated[ScoreSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Score a model on simulated images, beside nulls and a tuned classical method.
+
+    Parameters
+    ----------
+    model : str
+        Folder of a model, or the name of one of the zoo.
+    testset : Path
+        Folder of a dataset, whose test images are meant, or of images.
+    out : Path or None
+        Folder for tables and figures; score-TESTSET beside the model where not given.
+    settings : ScoreSettings or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    quieten()
+    console = Console()
+    began = time.perf_counter()
+    with StageProgress(console) as progress:
+        result = score_model(model, testset, out, settings or ScoreSettings(), progress=progress)
+    _print_table(console, result.methods, result.headings)
+    if result.calibration:
+        console.print(_in_words(result.calibration), markup=False, highlight=False, soft_wrap=True)
+    if result.disagreement:
+        console.print(_in_words(result.disagreement), markup=False, highlight=False, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    seconds = time.perf_counter() - began
+    line = f"{result.methods[0]['n_images']} images in {seconds:.0f} s: {result.folder}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return GOOD
+
+
+def quieten() -> None:
+    """Keep TensorFlow from telling of its processor and its compiler; errors still come through."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _print_table(console: Console, rows: list[dict[str, Any]], headings: dict[str, str]) -> None:
+    """Print one row a method; the first score with its interval over structures."""
+    shown = {name: words for name, words in headings.items() if any(name in row for row in rows)}
+    first = next(iter(shown))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("method", no_wrap=True)
+    table.add_column("images", justify="right", no_wrap=True)
+    for name, words in shown.items():
+        table.add_column(words, justify="right", no_wrap=name == first)
+        if name == first:
+            table.add_column("95 %", no_wrap=True)
+    for row in rows:
+        name = row["method"] if row["images_of"] == "all" else f"  {row['images_of']}"
+        cells = [_number(row.get(score)) for score in shown]
+        cells.insert(1, f"{_number(row.get(f'{first}_low'))} to {_number(row.get(f'{first}_high'))}")
+        table.add_row(name, str(row["n_images"]), *cells)
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def _in_words(values: dict[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in values.items())

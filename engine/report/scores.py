@@ -1,0 +1,305 @@
+"""Figures of scores: against dose and defocus, as distributions, reliability, and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure, save_figure
+from .log_axis import plain_log_ticks
+
+_NAMES = {"f1": "pixel F1", "atomic_f1": "atomic F1", "rmse": "RMSE"}
+_ACCENT = "#b5482f"
+_BINS = 8
+_FEWEST_IN_BIN = 3
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw_scores(
+    images: Rows,
+    reliability: Rows,
+    folder: Path,
+    *,
+    headline: str,
+    ranges: Mapping[str, tuple[float, float]],
+) -> list[str]:
+    """Draw the scores of images against dose and defocus, their distribution, and the reliability.
+
+    Parameters
+    ----------
+    images : sequence of dict
+        One row an image and method: method, dose_e_per_A2, defocus_A and the headline's score; the first
+        method is the model.
+    reliability : sequence of dict
+        Bins: probability, frequency, count, and frequency_at_temperature where it is known; may be empty.
+    folder : Path
+        Where the PNG and SVG files go.
+    headline : str
+        The score: f1, atomic_f1 or rmse.
+    ranges : mapping from name to (float, float)
+        What the model was trained on; shaded.
+
+    Returns
+    -------
+    list of str
+        Names of the figures, without their endings.
+
+    Raises
+    ------
+    WriteError
+        If they cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = [{"method": "mine", "dose_e_per_A2": 10.0 * n, "f1": 0.1 * n} for n in range(1, 9)]
+    >>> draw_scores(rows, [], Path(tempfile.mkdtemp()), headline="f1", ranges={})
+    ['dose', 'distribution']
+    """
+    drawn = []
+    by_method: dict[str, list[Mapping[str, Any]]] = {}
+    for row in images:
+        by_method.setdefault(str(row["method"]), []).append(row)
+    first = next(iter(by_method))
+    shown = {
+        name: rows for name, rows in by_method.items() if name in (first, "tuned classical") or _is_peer(name)
+    }
+    for name, column, label in (
+        ("dose", "dose_e_per_A2", "dose [e⁻/Å²]"),
+        ("defocus", "defocus_A", "defocus of the first image [Å]"),
+    ):
+        if all(row.get(column) is not None for row in by_method[first]):
+            _draw_against(shown, folder, (name, column, label), headline=headline, limits=ranges.get(column))
+            drawn.append(name)
+    _draw_distribution(by_method, folder, headline=headline)
+    drawn.append("distribution")
+    if reliability:
+        _draw_reliability(reliability, folder)
+        drawn.append("reliability")
+    return drawn
+
+
+def draw_examples(examples: Sequence[Mapping[str, Any]], folder: Path, *, headline: str) -> Path:
+    """Draw images, what they show, and what a model made of them, row by row.
+
+    Parameters
+    ----------
+    examples : sequence of dict
+        name, score, image (Y, X), truth and maps (Y, X, C), sampling_A, drawn, background, and the columns
+        true_xy_A and found_xy_A (n, 2) or None.
+    folder : Path
+        Where examples.png and .svg go.
+    headline : str
+        Name of the score.
+
+    Returns
+    -------
+    Path
+        The PNG.
+
+    Raises
+    ------
+    WriteError
+        If they cannot be written.
+    """
+    with house_style():
+        side = (WIDE_IN - 0.2) / 3
+        height = len(examples) * (side + 0.28) + 0.1
+        figure, panels = new_figure(WIDE_IN, height, rows=len(examples), columns=3)
+        margins(figure, left=0.05, right=0.05, top=0.28, bottom=0.05, wspace=0.03, hspace=0.28 / side)
+        for row, example in zip(panels, examples, strict=True):
+            _draw_example(row, example, headline=headline)
+        save_figure(figure, folder, "examples")
+    return folder / "examples.png"
+
+
+def _is_peer(name: str) -> bool:
+    return name not in ("vacuum", "mean", "scrambled")
+
+
+def _styles(names: Sequence[str]) -> dict[str, Any]:
+    """Give the model ink, the classical method an accent, and others greys."""
+    styles: dict[str, Any] = {}
+    for number, name in enumerate(names):
+        colour = (
+            INK if number == 0 else _ACCENT if name == "tuned classical" else SOFT if _is_peer(name) else REST
+        )
+        lines = {"vacuum": ":", "mean": "-.", "scrambled": "--"}
+        styles[name] = {"color": colour, "linestyle": lines.get(name, "-")}
+    return styles
+
+
+def _draw_against(
+    shown: Mapping[str, Rows],
+    folder: Path,
+    what: tuple[str, str, str],
+    *,
+    headline: str,
+    limits: tuple[float, float] | None,
+) -> None:
+    name, column, label = what
+    with house_style():
+        figure, [[axes]] = new_figure(WIDE_IN * 0.62, 2.6)
+        margins(figure, left=0.5, right=0.12, top=0.28, bottom=0.42)
+        everything: list[float] = []
+        for method, style in _styles(list(shown)).items():
+            x = np.array([row[column] for row in shown[method]], np.float64)
+            y = np.array([row[headline] for row in shown[method]], np.float64)
+            everything += x.tolist()
+            axes.plot(x, y, ".", ms=2.5, alpha=0.35, color=style["color"], markeredgewidth=0)
+            axes.plot(*_running_median(x, y, logarithmic=name == "dose"), label=method, **style)
+        if name == "dose":
+            plain_log_ticks(axes.xaxis)
+        if limits is not None:
+            view = axes.get_xlim()
+            axes.axvspan(*limits, facecolor=FAINT, alpha=0.35, linewidth=0, zorder=0)
+            axes.set_xlim(view)
+        axes.set_xlabel(label + ("; shaded: trained on" if limits is not None else ""))
+        axes.set_title(_NAMES.get(headline, headline) + " of an image; lines: running median", loc="left")
+        _limit_score(axes, headline)
+        axes.legend(loc="best")
+        save_figure(figure, folder, name)
+
+
+def _running_median(x: np.ndarray, y: np.ndarray, *, logarithmic: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Give the median in bins of as many images each."""
+    order = np.argsort(x, kind="stable")
+    count = int(np.clip(len(x) // _FEWEST_IN_BIN, 1, _BINS))
+    parts = np.array_split(order, count)
+    middles = [np.exp(np.mean(np.log(x[part]))) if logarithmic else np.mean(x[part]) for part in parts]
+    return np.array(middles), np.array([np.median(y[part]) for part in parts])
+
+
+def _draw_distribution(by_method: Mapping[str, Rows], folder: Path, *, headline: str) -> None:
+    with house_style():
+        figure, [[axes]] = new_figure(WIDE_IN * 0.62, 2.6)
+        margins(figure, left=0.5, right=0.12, top=0.28, bottom=0.42)
+        for method, style in _styles(list(by_method)).items():
+            values = np.sort([row[headline] for row in by_method[method]])
+            share = np.arange(1, len(values) + 1) / len(values)
+            axes.step(np.repeat(values, 1), share, where="post", label=method, **style)
+        _limit_score(axes, headline, horizontal=True)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel(_NAMES.get(headline, headline) + " of an image")
+        axes.set_title("share of images with this score or less", loc="left")
+        axes.legend(loc="best")
+        save_figure(figure, folder, "distribution")
+
+
+def _limit_score(axes: Axes, headline: str, *, horizontal: bool = False) -> None:
+    if headline != "rmse":
+        (axes.set_xlim if horizontal else axes.set_ylim)(-0.02, 1.02)
+
+
+def _draw_reliability(reliability: Rows, folder: Path) -> None:
+    with house_style():
+        figure, panels = new_figure(
+            WIDE_IN * 0.5, 3.6, rows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)}
+        )
+        margins(figure, left=0.6, right=0.12, top=0.28, bottom=0.42, hspace=0.12)
+        above, below = panels[0][0], panels[1][0]
+        above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
+        for suffix, colour, label in (
+            ("", INK, "as it is"),
+            ("_at_temperature", _ACCENT, "at the fitted temperature"),
+        ):
+            if f"frequency{suffix}" in reliability[0]:
+                x = [row[f"probability{suffix}"] for row in reliability]
+                y = [row[f"frequency{suffix}"] for row in reliability]
+                above.plot(x, y, ".-", ms=4, color=colour, label=label)
+        above.set_title("how often what was given a probability is there", loc="left")
+        above.set_ylim(-0.02, 1.02)
+        above.legend(loc="upper left")
+        lower = np.array([row["lower"] for row in reliability])
+        width = 1 / len(lower)
+        below.bar(lower + width / 2, [max(row["count"], 0.5) for row in reliability], 0.9 * width, color=REST)
+        plain_log_ticks(below.yaxis)
+        below.set_ylabel("pixels")
+        below.set_xlabel("probability")
+        save_figure(figure, folder, "reliability")
+
+
+def _draw_example(row: Sequence[Axes], example: Mapping[str, Any], *, headline: str) -> None:
+    image = np.asarray(example["image"], np.float64)
+    low, high = np.quantile(image, [0.005, 0.995])
+    drawn = example["drawn"]
+    facts = [f"{drawn['dose_e_per_A2']:.3g} e⁻/Å²"] if drawn.get("dose_e_per_A2") else []
+    facts += [f"defocus {drawn['defocus_A']:.0f} Å"] if drawn.get("defocus_A") is not None else []
+    titles = (
+        f"{example['name']}: {_NAMES.get(headline, headline)} {example['score']:.3f}",
+        ", ".join(["truth", *facts]),
+        "found",
+    )
+    planes = (image, _plane(example["truth"], example), _plane(example["maps"], example))
+    for axes, plane, title in zip(row, planes, titles, strict=True):
+        is_image = plane is image
+        limits = (
+            {"vmin": low, "vmax": high} if is_image else {"vmin": _lowest(plane), "vmax": _highest(plane)}
+        )
+        axes.imshow(plane, cmap="gray", interpolation="nearest", **limits)
+        axes.set_title(title, loc="left")
+        axes.set_axis_off()
+    _mark_truth(row, example)
+    _scale_bar(row[0], image.shape[1], example["sampling_A"])
+
+
+def _mark_truth(row: Sequence[Axes], example: Mapping[str, Any]) -> None:
+    """Mark on what was found what is there: the outline of a mask, or columns and those found."""
+    true_xy_A, found_xy_A = example.get("true_xy_A"), example.get("found_xy_A")
+    rows, columns = np.shape(example["image"])
+    if true_xy_A is None:
+        plane = _plane(example["truth"], example)
+        if set(np.unique(plane)) == {0.0, 1.0}:
+            row[2].contour(plane, [0.5], colors=_ACCENT, linewidths=0.8)
+        return
+    rings: dict[str, Any] = {"marker": "o", "facecolors": "none", "edgecolors": SOFT}
+    crosses: dict[str, Any] = {"marker": "+", "color": _ACCENT}
+    for axes, xy_A, style in (
+        (row[1], true_xy_A, rings),
+        (row[2], true_xy_A, rings),
+        (row[2], found_xy_A, crosses),
+    ):
+        if xy_A is not None and len(xy_A):
+            x, y = np.asarray(xy_A).T / example["sampling_A"]
+            axes.scatter(x, y, s=9, linewidths=0.5, **style)
+            axes.set_xlim(-0.5, columns - 0.5)
+            axes.set_ylim(rows - 0.5, -0.5)
+
+
+def _plane(maps: np.ndarray, example: Mapping[str, Any]) -> np.ndarray:
+    """Show one map: the first, or how much of any class there is."""
+    values = np.asarray(maps, np.float64)
+    if example["background"]:
+        return 1 - values[..., -1]
+    return values[..., 0] if example.get("true_xy_A") is None else values.max(axis=-1)
+
+
+def _lowest(plane: np.ndarray) -> float:
+    return min(0.0, float(plane.min())) if plane.min() < 0 or plane.max() <= 1 else float(plane.min())
+
+
+def _highest(plane: np.ndarray) -> float:
+    return max(1.0, float(plane.max()))
+
+
+def _scale_bar(axes: Axes, width_px: int, sampling_A: float) -> None:
+    width_nm = width_px * sampling_A / 10
+    fitting = [
+        nm for nm in (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0) if nm <= 0.4 * width_nm
+    ]
+    if not fitting:
+        return
+    length_px = fitting[-1] * 10 / sampling_A
+    x, y = 0.05 * width_px, 0.95
+    transform = axes.get_xaxis_transform()
+    for colour, width in (("black", 4.0), ("white", 2.5)):
+        ends = [x, x + length_px], [1 - y, 1 - y]
+        axes.plot(*ends, transform=transform, color=colour, lw=width, solid_capstyle="butt")
+    axes.text(
+        x, 1 - y + 0.02, f"{fitting[-1]:g} nm", transform=transform, color="white", va="bottom", fontsize=7
+    )

@@ -1,0 +1,191 @@
+"""Score: a model and a test set in; what it gets right, beside what it must beat, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..learn.judges import Judge, choose_judge
+from ..learn.model_files import load_model
+from ..learn.predict import Predictor
+from ..report.scores import draw_examples, draw_scores
+from .score_calibration import CalibrationCount
+from .score_field import Field
+from .score_images import Looker, Shot, Shots, check_fit
+from .score_rivals import Validation, make_nulls, open_validation, tune_classical
+from .score_settings import ScoreSettings
+from .score_tables import Score, summarise, write_score
+from .train import find_images
+
+Progress = Callable[[str, int, int], None]
+_NO_BASELINES = Validation(None, [], [], [])
+
+
+def score_model(
+    model: str | Path,
+    testset: str | Path,
+    out: str | Path | None,
+    settings: ScoreSettings,
+    *,
+    progress: Progress | None = None,
+) -> Score:
+    """Score a model on simulated images, beside nulls and a tuned classical method on the same images.
+
+    Parameters
+    ----------
+    model : str or Path
+        Folder of a model, or the name of one of the zoo.
+    testset : str or Path
+        Folder of images, or of a dataset, whose test images are meant.
+    out : str, Path or None
+        Folder for scores.csv, images.csv, figures and provenance.json; None for `choose_out`.
+    settings : ScoreSettings
+        How many images, threshold, what to tune on, …
+    progress : callable or None
+        Told (what is going on, done, total).
+
+    Returns
+    -------
+    Score
+        The summary, one row a method, and where everything is.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is impossible, or the test set itself is to be tuned on.
+    DataError
+        If the model does not fit the test set, or true columns are not there.
+    CalibrationError
+        If a pixel size is missing.
+    ReadError, WriteError
+        If model or test set are broken, or the folder cannot be written.
+    """
+    tell = progress or _no_progress
+    shots = Shots(find_images(testset, "test"))
+    lookers = _open_models([model, *settings.other], shots, settings)
+    judge = choose_judge(
+        shots.task,
+        spotsize_A=shots.spotsize_A,
+        threshold=settings.threshold,
+        boundary_A=settings.boundary,
+    )
+    chosen = shots.choose(settings.limit)
+    if not settings.baselines and settings.tune_on is None:
+        validation = _NO_BASELINES
+    else:
+        tell("reading images to tune on", 0, 1)
+        validation = open_validation(shots, settings.tune_on, limit=settings.tune_limit, seed=settings.seed)
+    field = _set_up(shots, chosen, lookers, judge, validation, settings, tell)
+    for done, shot in enumerate(chosen, start=1):
+        field.score(shot)
+        tell("scoring images", done, len(chosen))
+    folder = Path(out) if out is not None else choose_out(model, testset)
+    score = summarise(field, folder, settings)
+    write_score(score, field, settings)
+    draw_scores(
+        score.images,
+        score.reliability,
+        folder,
+        headline=judge.headline,
+        ranges=lookers[0].trained.card.ranges,
+    )
+    draw_examples(_examples(field), folder, headline=judge.headline)
+    return score
+
+
+def choose_out(model: str | Path, testset: str | Path) -> Path:
+    """Choose the folder of a score where none was given: beside the model, or here for one of the zoo.
+
+    Parameters
+    ----------
+    model, testset : str or Path
+        As `score_model` takes them.
+
+    Returns
+    -------
+    Path
+        score-TESTSET beside the model's folder, or score-MODEL-TESTSET.
+
+    Examples
+    --------
+    >>> choose_out("au-ceo2-mask", "sets/au").name
+    'score-au-ceo2-mask-au'
+    """
+    folder = Path(testset).resolve()
+    name = folder.parents[1].name if (folder / "images.zarr").exists() else folder.name
+    if Path(model).is_dir():
+        return Path(model).resolve().parent / f"score-{name}"
+    return Path(f"score-{Path(model).name}-{name}")
+
+
+def _open_models(models: Sequence[str | Path], shots: Shots, settings: ScoreSettings) -> list[Looker]:
+    lookers = []
+    for one in models:
+        trained = load_model(one)
+        check_fit(trained, shots.task, shots.folder)
+        lookers.append(Looker(trained, Predictor(trained, runtime=settings.runtime)))
+    return lookers
+
+
+def _set_up(
+    shots: Shots,
+    chosen: list[Shot],
+    lookers: list[Looker],
+    judge: Judge,
+    validation: Validation,
+    settings: ScoreSettings,
+    tell: Progress,
+) -> Field:
+    names: dict[str, Looker] = {}
+    for looker in lookers:
+        name, number = looker.trained.card.name, 2
+        while name in names:
+            name, number = f"{looker.trained.card.name} ({number})", number + 1
+        names[name] = looker
+    classical, nulls = None, None
+    if settings.baselines:
+        if validation.images:
+            tell("tuning the classical method", 0, 1)
+        classical = tune_classical(
+            shots, validation, told=lambda done, total: tell("tuning the classical method", done, total)
+        )
+        nulls = make_nulls(shots, chosen, validation, seed=settings.seed)
+    tell("fitting the temperature", 0, 1)
+    calibration = CalibrationCount(shots.task, lookers[0], validation, seed=settings.seed)
+    return Field(shots, chosen, names, judge, calibration, nulls, classical, validation, settings)
+
+
+def _examples(field: Field) -> list[dict[str, Any]]:
+    """Look again at the best, the median and the worst image."""
+    rows, headline = [row for row in field.rows if row["method"] == field.name], field.judge.headline
+    best_first = sorted(rows, key=lambda row: row[headline], reverse=field.judge.headline != "rmse")
+    by_row = {shot.drawn["row"]: shot for shot in field.chosen}
+    examples = []
+    for name, row in (
+        ("best", best_first[0]),
+        ("median", best_first[len(best_first) // 2]),
+        ("worst", best_first[-1]),
+    ):
+        image, truth = field.shots.read(by_row[row["row"]])
+        maps = field.lookers[field.name](image, truth.sampling_A)
+        found = field.judge.find(maps, truth.sampling_A)
+        examples.append(
+            {
+                "name": name,
+                "score": row[headline],
+                "drawn": by_row[row["row"]].drawn,
+                "image": image[0],
+                "truth": truth.label,
+                "maps": maps,
+                "sampling_A": truth.sampling_A,
+                "true_xy_A": truth.xy_A,
+                "found_xy_A": found.xy_A,
+                "background": field.shots.task.has_background,
+            }
+        )
+    return examples
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""

@@ -1,0 +1,145 @@
+"""All that looks at the images of a test set, and what each of it scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..learn.judges import Found, Judge, Truth
+from ..learn.model_cards import ModelCard, outside_range
+from .score_calibration import CalibrationCount, disagree
+from .score_images import Looker, Shot, Shots, evenly
+from .score_rivals import Classical, Nulls, Validation
+from .score_settings import ScoreSettings
+
+
+@dataclass
+class Field:
+    """All that looks at an image of a test set, and what each scored.
+
+    Parameters
+    ----------
+    shots : Shots
+        The test set.
+    chosen : list of Shot
+        What is scored of it.
+    lookers : dict from name to Looker
+        The model, then others.
+    judge : Judge
+        Scores each image.
+    calibration : CalibrationCount
+        Counts the model's probabilities.
+    nulls : Nulls or None
+        What knows nothing.
+    classical : Classical or None
+        The tuned classical method.
+    validation : Validation
+        What was tuned on.
+    settings : ScoreSettings
+        Limits and seed.
+    """
+
+    shots: Shots
+    chosen: list[Shot]
+    lookers: dict[str, Looker]
+    judge: Judge
+    calibration: CalibrationCount
+    nulls: Nulls | None
+    classical: Classical | None
+    validation: Validation
+    settings: ScoreSettings
+
+    def __post_init__(self) -> None:
+        """Choose what is looked at by the slower methods."""
+        self.rows: list[dict[str, Any]] = []
+        self._classical = {shot.drawn["row"] for shot in evenly(self.chosen, self.settings.baseline_limit)}
+        few = evenly(self.chosen, self.settings.empty_limit) if self.settings.empty_limit else []
+        self._empty = {shot.drawn["row"] for shot in few if self.shots.task.label == "Mask"}
+
+    @property
+    def name(self) -> str:
+        """Name of the model that is scored."""
+        return next(iter(self.lookers))
+
+    @property
+    def card(self) -> ModelCard:
+        """Its card."""
+        return self.lookers[self.name].trained.card
+
+    def score(self, shot: Shot) -> None:
+        """Score one image by all methods."""
+        image, truth = self.shots.read(shot)
+        vacuum = self.shots.make_empty(shot, self.settings.seed) if shot.drawn["row"] in self._empty else None
+        maps = {name: look(image, truth.sampling_A) for name, look in self.lookers.items()}
+        first = maps[self.name]
+        self.calibration.add(first, truth)
+        extra = disagree(list(maps.values()), self.shots.task) if len(maps) > 1 else {}
+        for name, look in self.lookers.items():
+            found = self.judge.find(maps[name], truth.sampling_A)
+            empty = None
+            if vacuum is not None:
+                empty = self.judge.find(look(vacuum, truth.sampling_A), truth.sampling_A)
+            self._add(name, shot, truth, found, empty, extra if name == self.name else {})
+        if self.classical is not None and shot.drawn["row"] in self._classical:
+            found = self.classical(image, truth.sampling_A)
+            empty = None if vacuum is None else self.classical(vacuum, truth.sampling_A)
+            self._add("tuned classical", shot, truth, found, empty)
+        if self.nulls is not None:
+            self._score_nulls(shot, truth, first, with_empty=vacuum is not None)
+
+    def _score_nulls(self, shot: Shot, truth: Truth, maps: np.ndarray, *, with_empty: bool) -> None:
+        assert self.nulls is not None
+        for name, null in (("vacuum", self.nulls.vacuum), ("mean", self.nulls.mean)):
+            if null is not None:
+                found = self.judge.find(null, truth.sampling_A)
+                self._add(name, shot, truth, found, found if with_empty else None)
+        partner = self.nulls.partner.get(int(shot.drawn["row"]))
+        if partner is not None:
+            _, other = self.shots.read(partner)
+            other = replace(other, sampling_A=truth.sampling_A)
+            self._add("scrambled", shot, other, self.judge.find(maps, truth.sampling_A))
+
+    def _add(
+        self,
+        method: str,
+        shot: Shot,
+        truth: Truth,
+        found: Found,
+        empty: Found | None = None,
+        extra: dict[str, float] | None = None,
+    ) -> None:
+        row = {"method": method, **shot.drawn, "outside_trained": outside(self.card, shot)}
+        row |= self.judge.score(truth, found) | (extra or {})
+        if empty is not None:
+            row["false_area"] = float(np.mean(np.asarray(empty.maps)))
+        self.rows.append(row)
+
+
+def outside(card: ModelCard, shot: Shot) -> str:
+    """Name in what an image lies outside of the ranges that a model was trained on.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's card.
+    shot : Shot
+        The image, with what was drawn for it.
+
+    Returns
+    -------
+    str
+        Names with a semicolon between them, as "defocus_A;dose_e_per_A2"; empty inside.
+
+    Examples
+    --------
+    >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
+    >>> outside(card, Shot(0, 0, {"defocus_A": 10.0, "defocus_2_A": 60.0}))
+    'defocus_A'
+    """
+    values = {name: shot.drawn.get(name) for name in card.ranges}
+    if "defocus_A" in values:
+        numbers = [key for key in shot.drawn if key.startswith("defocus") and key.endswith("_A")]
+        values["defocus_A"] = [float(shot.drawn[key]) for key in numbers]
+    return ";".join(name for name, value in values.items() if outside_range(card, **{name: value}))
