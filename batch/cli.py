@@ -12,6 +12,27 @@ from temflux.engine.base.errors import SettingsError, TemfluxError
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
 
+# Name, module of batch, and what it does; a command's function bears its name.
+_COMMANDS = (
+    ("track", "commands", "Track every particle of a movie, or of every movie below a folder."),
+    ("info", "commands", "Say what a movie's file holds: frames, calibration, times, dose, metadata."),
+    ("demo", "commands", "Simulate a small movie, track it, and say where its page is."),
+    ("parameters", "making", "Write a commented parameters file for images and movies."),
+    ("images", "making", "Simulate micrographs with labels from the exit waves of systems."),
+    ("train", "learning", "Train a network on simulated images, and keep the best as a model."),
+    (
+        "predict",
+        "predicting",
+        "Run a trained network over a movie: maps, masks or atomic columns of every frame.",
+    ),
+    (
+        "models",
+        "catalogue",
+        "List the models that come with temflux: what each is for, its figures, its limits.",
+    ),
+    ("score", "scoring", "Score a model on simulated images, beside nulls and a tuned classical method."),
+    ("movie", "making", "Simulate an in situ movie whose particles, events and columns are known."),
+)
 _STRUCTURES = {
     "supported": "Metal particles on a support.",
     "flake": "Flakes of an MX2 monolayer, bare or on graphene.",
@@ -30,21 +51,8 @@ def make_app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(
-        "temflux.batch.commands:track",
-        name="track",
-        help="Track every particle of a movie, or of every movie below a folder.",
-    )
-    app.command(
-        "temflux.batch.commands:info",
-        name="info",
-        help="Say what a movie's file holds: frames, calibration, times, dose, metadata.",
-    )
-    app.command(
-        "temflux.batch.commands:demo",
-        name="demo",
-        help="Simulate a small movie, track it, and say where its page is.",
-    )
+    for name, module, what in _COMMANDS:
+        app.command(f"temflux.batch.{module}:{name}", name=name, help=what)
     structures = App(
         name="structures",
         help="Simulate atomic systems and their exit waves.",
@@ -54,26 +62,6 @@ def make_app() -> App:
     for name, what in _STRUCTURES.items():
         structures.command(f"temflux.batch.making:structures_{name}", name=name, help=what)
     app.command(structures)
-    app.command(
-        "temflux.batch.making:parameters",
-        name="parameters",
-        help="Write a commented parameters file for images and movies.",
-    )
-    app.command(
-        "temflux.batch.making:images",
-        name="images",
-        help="Simulate micrographs with labels from the exit waves of systems.",
-    )
-    app.command(
-        "temflux.batch.learning:train",
-        name="train",
-        help="Train a network on simulated images, and keep the best as a model.",
-    )
-    app.command(
-        "temflux.batch.making:movie",
-        name="movie",
-        help="Simulate an in situ movie whose particles, events and columns are known.",
-    )
     return app
 
 

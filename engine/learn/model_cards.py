@@ -158,6 +158,32 @@ def _is_range(value: Any) -> bool:
     )
 
 
+def describe_ranges(card: ModelCard) -> list[str]:
+    """Say in words what a network was trained on.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The network's card.
+
+    Returns
+    -------
+    list of str
+        One line for each range, and one for the energies; empty where nothing is known.
+
+    Examples
+    --------
+    >>> describe_ranges(ModelCard("mine", ranges={"sampling_A": (0.05, 0.1)}, energies_eV=(300e3,)))
+    ['sampling 0.05 to 0.1 Å/px', 'energy 300 keV']
+    """
+    lines = []
+    for name, (low, high) in card.ranges.items():
+        words, unit = _WORDS.get(name, (name, ""))
+        lines.append(f"{words} {low:g} to {high:g} {unit}".rstrip())
+    energies = ", ".join(f"{energy_eV / 1000:g}" for energy_eV in card.energies_eV)
+    return [*lines, f"energy {energies} keV"] if energies else lines
+
+
 def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> list[str]:
     """Say in what an experiment lies outside of what a network was trained on.
 

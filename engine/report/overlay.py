@@ -78,7 +78,7 @@ def overlay(
         axes.set_axis_off()
         figure.text(0.003, 1 - 0.16 / figure.get_figheight(), shown.at(frame))
         _outline(axes, small, shown)
-        _scale_bar(axes, (rows, columns), None if shown.pixel_nm is None else shown.pixel_nm * step, step)
+        draw_scale_bar(axes, (rows, columns), None if shown.pixel_nm is None else shown.pixel_nm * step, step)
     return figure, said
 
 
@@ -228,7 +228,25 @@ def _inner(side: int) -> tuple[float, float]:
     return 0.02 * side, 0.98 * side
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, int], pixel_nm: float | None, step: int) -> None:
+def draw_scale_bar(axes: Axes, shape: tuple[int, int], pixel_nm: float | None, step: int = 1) -> None:
+    """Draw a scale bar of a round length on a dark plate, at the bottom left of a frame.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+        Where the frame is shown.
+    shape : (int, int)
+        Rows and columns that are shown [px].
+    pixel_nm : float or None
+        Side of a shown pixel [nm]; the bar is in pixels without it.
+    step : int
+        Pixels of the frame along a shown pixel.
+
+    Examples
+    --------
+    >>> figure, [[axes]] = new_figure(2.0, 2.0)
+    >>> draw_scale_bar(axes, (64, 64), 0.1)
+    """
     rows, columns = shape
     pixel, unit = (float(step), "px") if pixel_nm is None else (pixel_nm, "nm")
     if unit == "nm" and columns * pixel * _BAR_SHARE >= 1000:

@@ -1,0 +1,211 @@
+"""Figures of predictions: frames beside a network's maps and what was read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from skimage.measure import find_contours
+
+from .canvas import WIDE_IN, house_style, margins, new_figure, png_of
+from .overlay import choose_smoothing, displayed, draw_scale_bar
+from .shown import IDENTITY_COLOURS
+
+_TITLE_IN = 0.24
+_GAP_IN = 0.06
+_BAR_IN = 0.55
+_LEFT_IN = 0.04
+_BOTTOM_IN = 0.04
+_DPI = 200
+_LARGEST_CONTOURED_PX = 1024
+_COLOUR_MAP = "viridis"
+
+
+@dataclass(frozen=True)
+class PredictedFrame:
+    """A frame, its maps, and the mask or columns read from them.
+
+    Parameters
+    ----------
+    title : str
+        What it is.
+    image : array (Y, X), real
+        The frame.
+    maps : array (Y, X, C), float
+        Maps, the background, where there is one, last.
+    mask : array (Y, X), int, or None
+        0 outside, 1 and on the classes.
+    columns_px : array (n, 2), float, or None
+        x and y of atomic columns [px].
+    kinds : array (n,), int, or None
+        Their classes, from 0.
+
+    Examples
+    --------
+    >>> PredictedFrame("frame 0", np.zeros((8, 8)), np.zeros((8, 8, 1))).mask is None
+    True
+    """
+
+    title: str
+    image: np.ndarray
+    maps: np.ndarray
+    mask: np.ndarray | None = None
+    columns_px: np.ndarray | None = None
+    kinds: np.ndarray | None = None
+
+    def with_mask(self, mask: np.ndarray) -> PredictedFrame:
+        """Add a mask."""
+        return replace(self, mask=mask)
+
+    def with_columns(self, columns_px: np.ndarray, kinds: np.ndarray) -> PredictedFrame:
+        """Add atomic columns."""
+        return replace(self, columns_px=columns_px, kinds=kinds)
+
+
+def draw_predictions(
+    frames: Sequence[PredictedFrame],
+    *,
+    classes: Sequence[str],
+    pixel_nm: float | None,
+    is_probability: bool = True,
+) -> bytes:
+    """Draw frames, one a row: the frame, the map, and the outline or columns on the frame.
+
+    Parameters
+    ----------
+    frames : sequence of PredictedFrame
+        Some frames of one movie.
+    classes : sequence of str
+        Names of the maps that are no background.
+    pixel_nm : float or None
+        Side of a pixel [nm]; the scale bar is in pixels without it.
+    is_probability : bool
+        Whether maps are probabilities, shown from 0 to 1 as that of any class; else the first map is shown.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+
+    Examples
+    --------
+    >>> frame = PredictedFrame("frame 0", np.eye(32), np.eye(32)[..., np.newaxis])
+    >>> draw_predictions([frame], classes=("inside",), pixel_nm=0.1)[1:4]
+    b'PNG'
+    """
+    figure = figure_of_predictions(frames, classes=classes, pixel_nm=pixel_nm, is_probability=is_probability)
+    return png_of(figure, dpi=_DPI)
+
+
+def figure_of_predictions(
+    frames: Sequence[PredictedFrame],
+    *,
+    classes: Sequence[str],
+    pixel_nm: float | None,
+    is_probability: bool = True,
+) -> Figure:
+    """Make the figure of `draw_predictions`.
+
+    Parameters
+    ----------
+    frames, classes, pixel_nm, is_probability
+        As for `draw_predictions`.
+
+    Returns
+    -------
+    matplotlib Figure
+        Three panels a row, and the map's colours.
+    """
+    rows, columns = frames[0].image.shape
+    side_in = (WIDE_IN - _BAR_IN - _LEFT_IN - 2 * _GAP_IN) / 3
+    panel_in = side_in * rows / columns
+    height_in = len(frames) * (panel_in + _TITLE_IN) + _BOTTOM_IN
+    smoothing = choose_smoothing([frame.image for frame in frames])
+    shown = [_main_map(frame.maps, classes, is_probability) for frame in frames]
+    low, high = (0.0, 1.0) if is_probability else (float(np.min(shown)), float(np.max(shown)))
+    name = classes[0] if len(classes) == 1 or not is_probability else "any of " + ", ".join(classes)
+    with house_style():
+        figure, panels = new_figure(WIDE_IN, height_in, len(frames), 3)
+        gaps = {"wspace": _GAP_IN / side_in, "hspace": _TITLE_IN / panel_in}
+        margins(figure, left=_LEFT_IN, right=_BAR_IN, top=_TITLE_IN, bottom=_BOTTOM_IN, **gaps)
+        for frame, values, (first, second, third) in zip(frames, shown, panels, strict=True):
+            for axes in (first, third):
+                _show_frame(axes, frame.image, smoothing)
+            first.set_title(frame.title, loc="left")
+            drawn = _show_map(second, values, low, high)
+            second.set_title(f"probability: {name}" if is_probability else name, loc="left")
+            _draw_found(third, frame, classes)
+            draw_scale_bar(first, (rows, columns), pixel_nm)
+        _colour_bar(figure, drawn, panels[0][2])
+    return figure
+
+
+def _main_map(maps: np.ndarray, classes: Sequence[str], is_probability: bool) -> np.ndarray:
+    """Probability of any class, or the first map of other values."""
+    if not is_probability:
+        return np.asarray(maps[..., 0], np.float32)
+    if maps.shape[-1] > len(classes):
+        return np.asarray(1 - maps[..., -1], np.float32)
+    return np.asarray(maps.max(axis=-1), np.float32)
+
+
+def _show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
+    grey, _ = displayed(image, smoothing_px=smoothing_px)
+    rows, columns = image.shape
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="antialiased")
+    axes.set_axis_off()
+
+
+def _show_map(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
+    rows, columns = values.shape
+    step = max(1, -(-max(rows, columns) // _LARGEST_CONTOURED_PX))
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    drawn = axes.imshow(
+        values[::step, ::step],
+        cmap=_COLOUR_MAP,
+        vmin=low,
+        vmax=high,
+        extent=extent,
+        interpolation="antialiased",
+    )
+    axes.set_axis_off()
+    return drawn
+
+
+def _draw_found(axes: Axes, frame: PredictedFrame, classes: Sequence[str]) -> None:
+    """Draw outlines or columns, and name their classes in the title by colour."""
+    if frame.mask is not None:
+        step = max(1, -(-max(frame.mask.shape) // _LARGEST_CONTOURED_PX))
+        for number in range(1, len(classes) + 1):
+            inside = np.pad(frame.mask[::step, ::step] == number, 1).astype(np.float32)
+            for contour in find_contours(inside, 0.5):
+                y, x = (contour.T - 1) * step
+                axes.plot(x, y, color=_colour(number - 1), linewidth=1.0)
+        share = float((frame.mask > 0).mean())
+        axes.set_title(f"outline, {100 * share:.3g} % of the frame", loc="left")
+    elif frame.columns_px is not None and frame.kinds is not None:
+        for number in range(len(classes)):
+            x, y = frame.columns_px[frame.kinds == number].T
+            axes.scatter(x, y, s=5, color=_colour(number), linewidths=0, label=classes[number])
+        axes.set_title(f"{len(frame.kinds)} columns", loc="left")
+        key = {"borderpad": 0, "handletextpad": 0, "columnspacing": 0.8, "markerscale": 1.6}
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(classes), borderaxespad=0.2, **key)
+    rows, columns = frame.image.shape
+    axes.set_xlim(-0.5, columns - 0.5)
+    axes.set_ylim(rows - 0.5, -0.5)
+
+
+def _colour(number: int) -> str:
+    # Orange first: blue is lost on grey.
+    return IDENTITY_COLOURS[(number + 1) % len(IDENTITY_COLOURS)]
+
+
+def _colour_bar(figure: Figure, drawn: Any, beside: Axes) -> None:
+    box = beside.get_position()
+    bar = figure.add_axes((1 - (_BAR_IN - 0.1) / WIDE_IN, box.y0, 0.1 / WIDE_IN, box.height))
+    figure.colorbar(drawn, cax=bar)

@@ -1,0 +1,395 @@
+"""Predict: a movie and a trained network in; probability maps, masks or columns of every frame out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..base.errors import CalibrationError, SettingsError
+from ..base.stack import Stack
+from ..files.atomic import atomic_file, write_errors
+from ..files.journal import Journal, read_journal
+from ..files.labels import create_labels, open_labels
+from ..files.maps import create_maps, open_maps
+from ..files.read import open_movie
+from ..learn.model_files import load_model
+from ..learn.trained import TrainedModel
+from ..report.predictions import PredictedFrame, draw_predictions
+from .predict_frames import (
+    NamedPredictor,
+    Reading,
+    choose_reading,
+    find_fault,
+    predict_maps,
+    read_series,
+)
+from .predict_notes import fault_notes, range_notes
+from .predict_settings import PredictSettings
+
+Progress = Callable[[str, int, int], None]
+
+_COLUMNS = ("frame", "x_nm", "y_nm", "class", "probability")
+_PREVIEWS = 3
+_LIBRARIES = ("numpy", "scipy", "scikit-image", "zarr", "keras")
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """Where a movie's predictions are, and what a user should know of them.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of all outputs.
+    made, kept : int
+        Frames (or focal series) predicted now, and those that were there.
+    notes : tuple of str
+        Use outside of the trained range, and frames that could not be used.
+    provenance : mapping
+        Version, settings, input, model, runtime.
+    """
+
+    folder: Path
+    made: int
+    kept: int
+    notes: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def maps(self) -> Any:
+        """Maps (T, Y, X, C), a Zarr array that reads when sliced; NaN where a frame could not be used."""
+        return open_maps(self.folder / "maps.zarr")
+
+    @property
+    def masks(self) -> Any:
+        """Masks (T, Y, X) of a model for masks: 0 outside, 1 and on the classes."""
+        return open_labels(self.folder / "masks.zarr")
+
+
+def predict_movie(
+    model: str | Path | TrainedModel,
+    source: str | Path | Stack,
+    out: str | Path,
+    settings: PredictSettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> PredictResult:
+    """Run a trained network over a movie, frame by frame.
+
+    Parameters
+    ----------
+    model : str, Path or TrainedModel
+        Name of the zoo, a model's folder, or a model already loaded.
+    source : path or Stack
+        A movie's file or folder, or a movie already opened. A model of F images takes frames 0 to F - 1 as
+        its first focal series, and so on.
+    out : str or Path
+        Folder of the results: maps.zarr (T, Y, X, C); masks.zarr of masks, columns.csv of atomic columns;
+        preview.png, provenance.json. A run that was stopped goes on; one that is finished is left as it is.
+    settings : PredictSettings or None
+        Defaults where None.
+    progress : callable or None
+        Called with the stage's name, frames done now and frames to do.
+
+    Returns
+    -------
+    PredictResult
+        Where everything is.
+
+    Raises
+    ------
+    CalibrationError
+        If the pixel size is missing or impossible.
+    SettingsError
+        If frames do not make whole focal series, or `out` holds something else.
+    DataError
+        If the network gives values that are not finite.
+    ReadError, WriteError
+        If movie or model cannot be read, or results not written; what was finished stays.
+
+    Notes
+    -----
+    Probabilities are kept in float16, which steps by at most 0.0005 below 1; values of exit waves and
+    occupancies in float32. Masks and columns are read from the values that are kept. Frames of a single
+    value, or that cannot be read, have maps of NaN and no mask.
+    """
+    settings = settings or PredictSettings()
+    trained = model if isinstance(model, TrainedModel) else load_model(model)
+    if isinstance(source, Stack):
+        stack = source
+    else:
+        stack = open_movie(source, dataset=settings.dataset, pixel_nm=settings.pixel_nm)
+    stack = stack.with_calibration(pixel_nm=settings.pixel_nm, dose_e_per_A2=settings.dose_e_per_A2)
+    job = _Job(stack, trained, settings, Path(out), choose_reading_of(trained, settings))
+    job.check()
+    if job.claim():
+        provenance = json.loads((job.out / "provenance.json").read_text(encoding="utf-8"))
+        return PredictResult(job.out, 0, len(job.series), tuple(provenance["notes"]), provenance)
+    kept = job.run(progress or _no_progress)
+    records = read_journal(job.journal)
+    job.preview(records)
+    provenance = job.provenance(records)
+    with atomic_file(job.out / "provenance.json") as temporary:
+        temporary.write_text(_json(provenance), encoding="utf-8")
+    return PredictResult(job.out, len(records) - kept, kept, tuple(provenance["notes"]), provenance)
+
+
+def choose_reading_of(trained: TrainedModel, settings: PredictSettings) -> Reading:
+    """Choose how a model's maps are read, by settings and card."""
+    return choose_reading(trained, threshold=settings.threshold, temperature=settings.temperature)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One movie being predicted: what is read, by what, and where it is kept."""
+
+    stack: Stack
+    trained: TrainedModel
+    settings: PredictSettings
+    out: Path
+    reading: Reading
+
+    @property
+    def frames(self) -> range:
+        """Frames that are predicted."""
+        return self.settings.chosen_frames(self.stack.n_frames)
+
+    @property
+    def series(self) -> range:
+        """First frame of each focal series; each frame where the model takes single images."""
+        return self.frames[:: self.trained.spec.in_channels]
+
+    @property
+    def journal(self) -> Path:
+        """One line for each series that is finished."""
+        return self.out / "frames.jsonl"
+
+    @property
+    def sampling_A(self) -> float:
+        """Side of a pixel [Å]."""
+        return 10 * (self.stack.pixel_nm or 0.0)
+
+    def check(self) -> None:
+        """Refuse what cannot be predicted, before anything is written."""
+        name, n_images, n_frames = self.trained.card.name, self.trained.spec.in_channels, len(self.frames)
+        if n_frames % n_images:
+            whole = n_frames // n_images * n_images
+            first = self.frames.start
+            remedy = f"choose whole series by --frames {first}:{first + whole}" if whole else "choose another"
+            raise SettingsError(
+                f"{name} takes focal series of {n_images} images, got {n_frames} "
+                f"frame{'s' if n_frames > 1 else ''} of {self.stack.source}; {remedy}"
+                + ("" if whole else " model")
+            )
+        if self.stack.pixel_nm is None:
+            raise CalibrationError(
+                f"{self.stack.source}: a network needs the pixel size, which the file does not give; give "
+                "--pixel-nm"
+            )
+        defoci = self.settings.defoci_A()
+        if defoci is not None and len(defoci) not in (1, n_images):
+            raise SettingsError(f"defocus_A: expected 1 or {n_images} numbers for {name}, got {len(defoci)}")
+
+    def claim(self) -> bool:
+        """Take the folder, or see that it holds the same work; say whether that is finished."""
+        key = {
+            "version": version("temflux"),
+            "movie": {"source": self.stack.source, "fingerprint": self.stack.fingerprint or uuid.uuid4().hex},
+            "model": self.trained.fingerprint,
+            "settings": self.settings.model_dump(mode="json"),
+            "calibration": [self.sampling_A, self.reading.threshold, self.reading.temperature],
+        }
+        path = self.out / "run.json"
+        if path.exists():
+            try:
+                before = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                before = {}
+            changed = [name for name, value in key.items() if before.get(name) != value]
+            if changed:
+                raise SettingsError(
+                    f"{self.out}: holds predictions made with another {' and '.join(changed)}; give another "
+                    "--out, or the same as before to go on"
+                )
+            return (self.out / "provenance.json").exists()
+        if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
+            raise SettingsError(f"{self.out}: holds something else than predictions; give another --out")
+        with atomic_file(path) as temporary:
+            temporary.write_text(_json(key), encoding="utf-8")
+        return False
+
+    def run(self, progress: Progress) -> int:
+        """Predict the series that are not finished; say how many were."""
+        done = len(read_journal(self.journal))
+        if done == 0:
+            self._create()
+        n_images, total = self.trained.spec.in_channels, len(self.series)
+        rest = self.frames[done * n_images :]
+        predictor = NamedPredictor(
+            self.trained,
+            runtime=self.settings.runtime,
+            window_px=self.settings.window_px,
+            threads=self.settings.threads,
+        )
+        with Journal(self.journal) as journal, self._open_columns() as columns:
+            progress("predicting frames", 0, total - done)
+            for number, series in enumerate(read_series(self.stack, rest, n_images), start=done):
+                record = self._predict(number, series, predictor, columns)
+                journal.add(record)
+                progress("predicting frames", number + 1 - done, total - done)
+        return done
+
+    def _create(self) -> None:
+        """Make room for all frames."""
+        rows, columns = self.stack.shape[1:]
+        n_series, n_images = len(self.series), self.trained.spec.in_channels
+        pixel_nm, frame_s = self.stack.pixel_nm, self.stack.frame_s
+        frame_s = None if frame_s is None else frame_s * n_images
+        more = {
+            "first_frame": self.series.start,
+            "frames_per_map": n_images,
+            "label": self.reading.label,
+            "model": self.trained.card.name,
+        }
+        create_maps(
+            self.out / "maps.zarr",
+            shape=(n_series, rows, columns, len(self.reading.channels)),
+            channels=self.reading.channels,
+            dtype=self.reading.dtype,
+            pixel_nm=pixel_nm,
+            frame_s=frame_s,
+            attributes=more,
+        )
+        if self.reading.has_masks:
+            shape = (n_series, rows, columns)
+            create_labels(
+                self.out / "masks.zarr", shape=shape, pixel_nm=pixel_nm, frame_s=frame_s, name="masks"
+            )
+
+    def _open_columns(self) -> BinaryIO:
+        """Open the table of columns behind its last finished frame; nothing where there are no columns."""
+        if not self.reading.has_columns:
+            return io.BytesIO()
+        path = self.out / "columns.csv"
+        records = read_journal(self.journal)
+        with write_errors(path):
+            file = path.open("r+b" if records and path.exists() else "w+b")
+            file.truncate(records[-1]["columns_end"] if records else 0)
+            file.seek(0, io.SEEK_END)
+            if not records:
+                file.write(_csv_lines([_COLUMNS]))
+        return file
+
+    def _predict(
+        self, number: int, series: np.ndarray | None, predictor: NamedPredictor, columns: BinaryIO
+    ) -> dict[str, Any]:
+        """Predict and keep one series; give its line of the journal."""
+        fault, n_lacking = find_fault(series)
+        frame = self.series[number]
+        record: dict[str, Any] = {"frame": frame, "fault": fault, "not_finite_px": n_lacking}
+        if series is not None and not fault:
+            maps = predict_maps(predictor, series, self.reading, sampling_A=self.sampling_A)
+            record["runtime"] = predictor.used
+            with write_errors(self.out / "maps.zarr"):
+                open_maps(self.out / "maps.zarr", writable=True)[number] = maps
+            if self.reading.has_masks:
+                with write_errors(self.out / "masks.zarr"):
+                    mask = self.reading.label_pixels(maps)
+                    open_labels(self.out / "masks.zarr", writable=True)[number] = mask
+            if self.reading.has_columns:
+                found = self.reading.find_columns(maps, sampling_A=self.sampling_A)
+                rows = [
+                    (frame, f"{x_A / 10:.7g}", f"{y_A / 10:.7g}", self.reading.classes[kind], f"{sure:.4g}")
+                    for (x_A, y_A), kind, sure in zip(*(part.tolist() for part in found), strict=True)
+                ]
+                record["columns"] = len(rows)
+                with write_errors(self.out / "columns.csv"):
+                    columns.write(_csv_lines(rows))
+        if self.reading.has_columns:
+            with write_errors(self.out / "columns.csv"):
+                columns.flush()
+            record["columns_end"] = columns.tell()
+        return record
+
+    def preview(self, records: list[dict[str, Any]]) -> None:
+        """Draw a few frames beside their maps."""
+        usable = [number for number, record in enumerate(records) if not record["fault"]]
+        if not usable:
+            return
+        chosen = sorted({usable[round(at)] for at in np.linspace(0, len(usable) - 1, _PREVIEWS)})
+        drawn = [self._shown(number) for number in chosen]
+        png = draw_predictions(
+            drawn,
+            classes=self.reading.classes,
+            pixel_nm=self.stack.pixel_nm,
+            is_probability=self.reading.is_probability,
+        )
+        with atomic_file(self.out / "preview.png") as temporary:
+            temporary.write_bytes(png)
+
+    def _shown(self, number: int) -> PredictedFrame:
+        maps = np.asarray(open_maps(self.out / "maps.zarr")[number], np.float32)
+        frame = self.series[number]
+        shown = PredictedFrame(f"frame {frame}", self.stack.read(frame, frame + 1)[0], maps)
+        if self.reading.has_masks:
+            return shown.with_mask(np.asarray(open_labels(self.out / "masks.zarr")[number]))
+        if self.reading.has_columns:
+            xy_A, kinds, _ = self.reading.find_columns(maps, sampling_A=self.sampling_A)
+            return shown.with_columns(xy_A / self.sampling_A, kinds)
+        return shown
+
+    def _range_notes(self) -> list[str]:
+        card, defoci_A = self.trained.card, self.settings.defoci_A()
+        return range_notes(card, self.stack, self.frames, defoci_A=defoci_A)
+
+    def provenance(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Say how the results came about."""
+        card = self.trained.card
+        return {
+            "temflux": version("temflux"),
+            "source": self.stack.source,
+            "fingerprint": self.stack.fingerprint,
+            "shape": list(self.stack.shape),
+            "dtype": str(self.stack.dtype),
+            "pixel_nm": self.stack.pixel_nm,
+            "frames": [self.frames.start, self.frames.stop],
+            "settings": self.settings.model_dump(mode="json"),
+            "model": {
+                "name": card.name,
+                "version": card.version,
+                "fingerprint": self.trained.fingerprint,
+                "sha256": dict(card.sha256),
+                "label": card.label,
+                "channels": list(self.reading.channels),
+            },
+            "threshold": self.reading.threshold if self.reading.is_probability else None,
+            "temperature": self.reading.temperature,
+            "runtime": sorted({record["runtime"] for record in records if "runtime" in record}),
+            "notes": [*self.stack.notes, *self._range_notes(), *fault_notes(records)],
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
+
+
+def _csv_lines(rows: list[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
