@@ -266,6 +266,6 @@ def _write_export(trained: TrainedModel, shape: tuple[int, ...], name: str, file
         ) from error
     finally:
         converter.setLevel(level)
-    difference = float(np.abs(maps - np.asarray(network(images, training=False))).max())
+    difference = float(np.abs(maps - _start_keras(trained)(images)).max())
     if not difference <= _TOLERANCE:
         raise DataError(f'runtime {name}: maps differ from Keras\'s by {difference:.1g}; use runtime="keras"')

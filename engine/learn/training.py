@@ -55,7 +55,8 @@ class TrainingSettings:
     loss : str or None
         Name of a loss; None for the one that belongs to the label.
     jit_compile : bool
-        Compile the steps by XLA: a start of seconds to a minute, then up to 1.7 times as fast.
+        Compile the steps by XLA: a start of seconds to a minute, then up to 1.7 times as fast. PyTorch has
+        none and goes without.
     mixed_precision : bool
         Compute in bfloat16, keep weights and the output layer in float32. It is for accelerators: without
         one it is slow, and steps are then not compiled.
@@ -322,10 +323,17 @@ def _compile(network: Any, task: Task, settings: TrainingSettings) -> float:
         optimizer=make_optimizer(settings.optimizer, settings.learning_rate),
         loss=find_loss(settings.loss or task.loss),
         metrics=make_metrics(task.metrics, n_classes=task.n_classes),
-        jit_compile=settings.jit_compile and (not settings.mixed_precision or has_accelerator()),
+        jit_compile=settings.jit_compile and _has_xla(mixed=settings.mixed_precision),
         auto_scale_loss=False,
     )
     return _rate_of(network)
+
+
+def _has_xla(*, mixed: bool) -> bool:
+    """Say whether XLA can compile steps; PyTorch has other tools, which some layers make fail."""
+    from keras import backend
+
+    return backend.backend() != "torch" and (not mixed or has_accelerator())
 
 
 def _rate_of(network: Any) -> float:
