@@ -12,11 +12,14 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from temflux.engine.workflows.dose_limit import choose_study_folder, study_dose
+from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings
 from temflux.engine.workflows.score import score_model
 from temflux.engine.workflows.score_settings import ScoreSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+from .runner import process_runner, usable_jobs
 
 
 def _flag(field: str) -> str:
@@ -67,6 +70,59 @@ def score(
     return GOOD
 
 
+def doselimit(
+    model: str,
+    /,
+    *,
+    out: Path | None = None,
+    jobs: int | None = None,
+    settings: Annotated[DoseLimitSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+) -> int:
+    """Find the doses from which on a model of masks finds half and all of a particle.
+
+    Parameters
+    ----------
+    model : str
+        Folder of a model, or the name of one of the zoo.
+    out : Path or None
+        Folder of the study, which goes on where it was stopped; doselimit-MODEL where not given.
+    jobs : int or None
+        Processes that simulate systems; all cores where not given.
+    settings : DoseLimitSettings or None
+        The settings below.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    quieten()
+    console = Console()
+    began = time.perf_counter()
+    with StageProgress(console) as progress:
+        study = study_dose(
+            model,
+            out or choose_study_folder(model),
+            settings or DoseLimitSettings(),
+            runner=process_runner(usable_jobs(jobs)),
+            progress=progress,
+        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for words in ("method", "half the area", "full, within 10 %", "F1 of 0.9", "false area"):
+        table.add_column(words)
+    for method, found in study.limits.items():
+        limits = [_limit(found[name]) for name in ("half", "full", "f1_0.9")]
+        table.add_row(method, *limits, f"{100 * found['false_area']:.2f} %")
+    console.print("doses from which on it finds", markup=False, highlight=False)
+    console.print(table)
+    for note in study.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    systems = len({row["system"] for row in study.rows})
+    line = f"{systems} systems in {time.perf_counter() - began:.0f} s: {study.folder}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return GOOD
+
+
 def quieten() -> None:
     """Keep TensorFlow from telling of its processor and its compiler; errors still come through."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -89,6 +145,14 @@ def _print_table(console: Console, rows: list[dict[str, Any]], headings: dict[st
         cells.insert(1, f"{_number(row.get(f'{first}_low'))} to {_number(row.get(f'{first}_high'))}")
         table.add_row(name, str(row["n_images"]), *cells)
     console.print(table)
+
+
+def _limit(found: dict[str, Any]) -> str:
+    bounds = [found.get("low"), found.get("high")]
+    if found["dose_e_per_A2"] is None or "low" not in found:
+        return str(found["words"])
+    low, high = ("–" if bound is None else f"{bound:.3g}" for bound in bounds)
+    return f"{found['words']} ({low} to {high})"
 
 
 def _number(value: float | None) -> str:

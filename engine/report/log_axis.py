@@ -38,3 +38,24 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(10, subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def plain_number(value: float) -> str:
+    """Write a number with three digits, and without an exponent.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+
+    Returns
+    -------
+    str
+        With commas between thousands.
+
+    Examples
+    --------
+    >>> plain_number(13_124.0), plain_number(0.0312)
+    ('13,100', '0.0312')
+    """
+    return f"{float(f'{value:.3g}'):,.12g}"

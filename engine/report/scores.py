@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure, save_figure
-from .log_axis import plain_log_ticks
+from .log_axis import plain_log_ticks, plain_number
 
 _NAMES = {"f1": "pixel F1", "atomic_f1": "atomic F1", "rmse": "RMSE"}
 _ACCENT = "#b5482f"
@@ -228,7 +228,7 @@ def _draw_example(row: Sequence[Axes], example: Mapping[str, Any], *, headline: 
     image = np.asarray(example["image"], np.float64)
     low, high = np.quantile(image, [0.005, 0.995])
     drawn = example["drawn"]
-    facts = [f"{drawn['dose_e_per_A2']:.3g} e⁻/Å²"] if drawn.get("dose_e_per_A2") else []
+    facts = [f"{plain_number(drawn['dose_e_per_A2'])} e⁻/Å²"] if drawn.get("dose_e_per_A2") else []
     facts += [f"defocus {drawn['defocus_A']:.0f} Å"] if drawn.get("defocus_A") is not None else []
     titles = (
         f"{example['name']}: {_NAMES.get(headline, headline)} {example['score']:.3f}",
