@@ -168,11 +168,14 @@ def _frames(path: Path, series: Any, found: Found) -> Frames:
     dtype = np.dtype(series.dtype)
     refuse_pixels(dtype, path)
     axes, shape = series.axes, tuple(int(n) for n in series.shape)
+    # Three or four frames are what tifffile, and napari with it, writes as planes of colour.
+    planes = axes == "SYX" and series.kind == "shaped"
+    axes = "QYX" if planes else axes
     samples = shape[axes.index("S")] if "S" in axes else 1
     if samples not in (1, 3, 4):
         raise DataError(f"{path} holds {samples} values a pixel; expected grey values")
     plain = [n for axis, n in zip(axes, shape, strict=True) if axis != "S"]
-    if int(series.keyframe.photometric) in _COLOUR_MODES and samples == 1:
+    if int(series.keyframe.photometric) in _COLOUR_MODES and samples == 1 and not planes:
         raise DataError(
             f"{path} holds colours of a palette or a print; expected grey values: export it as grey"
         )

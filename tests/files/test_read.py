@@ -202,6 +202,15 @@ def test_pictures_grey_and_grey_stored_as_colour(tmp_path, movie):
         assert any("stored as colour" in note for note in open_movie(tmp_path / name).notes)
 
 
+@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.filterwarnings("ignore:.*stored as RGB:DeprecationWarning")
+def test_three_or_four_frames_are_no_colours(tmp_path, movie, count):
+    tifffile.imwrite(tmp_path / "few.tif", movie[:count])
+    for painted in (False, True):
+        stack = open_movie(tmp_path / "few.tif", painted=painted)
+        np.testing.assert_array_equal(stack.read(0, count), movie[:count])
+
+
 def test_oblong_pixels_are_refused_unless_the_user_knows_better(tmp_path, movie):
     path = tmp_path / "a.ome.tif"
     metadata = {"axes": "TYX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 2.0, "PhysicalSizeXUnit": "nm"}
