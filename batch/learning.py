@@ -1,4 +1,4 @@
-"""The commands that learn: training networks."""
+"""The commands that learn: training networks, and fine-tuning them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from temflux.engine.base.errors import SettingsError
 from temflux.engine.learn.training import Curves
+from temflux.engine.workflows.adapt import AdaptedRun, adapt_model
+from temflux.engine.workflows.adapt_settings import AdaptSettings, read_adapt_settings
 from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+
+_FRAMES_ALONE = ("pixel_nm", "held_out", "samples")
 
 
 def _flag(field: str) -> str:
@@ -28,21 +33,35 @@ def train(
     /,
     *,
     out: Path,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
     restart: bool = False,
+    pixel_nm: float | None = None,
+    held_out: int | None = None,
+    samples: int | None = None,
     settings: Annotated[TrainSettings | None, Parameter(name="*", name_transform=_flag)] = None,
 ) -> int:
-    """Train a network on simulated images, and keep the best as a model.
+    """Train a network on simulated images, or a trained one on labelled frames, and keep the best.
 
     Parameters
     ----------
     dataset : Path
-        Folder of a dataset, or of its images.
+        Folder of a dataset, or of its images; with --from, labelled frames: movie, stack, image or folder.
     validation : Path
-        The same, with --test images; a dataset's own are taken where it is given twice.
+        The same, with --test images; a dataset's own are taken where it is given twice. With --from, the
+        frames' masks or labels.
     out : Path
         Folder of the run: checkpoints, curves.csv, and the model.
+    start : str or None
+        Model that is fine-tuned on labelled frames: its folder, or its name in the zoo. Defaults are then
+        20 epochs, crops of 192 px and a learning rate that falls from 5e-4 to 1e-5.
     restart : bool
         Go on with a run that was stopped, or for more epochs.
+    pixel_nm : float or None
+        Side of a pixel of labelled frames [nm], where the file does not tell.
+    held_out : int or None
+        Labelled frames kept back to judge by; a quarter where there are 4 or more, else none.
+    samples : int or None
+        Samples of an epoch of fine-tuning; 64 where not given.
     settings : TrainSettings or None
         The settings below.
 
@@ -55,6 +74,8 @@ def train(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     console = Console()
     chosen = settings or TrainSettings()
+    of_frames = dict(zip(_FRAMES_ALONE, (pixel_nm, held_out, samples), strict=True))
+    given = {name: value for name, value in of_frames.items() if value is not None}
     began = time.perf_counter()
 
     def tell(curves: Curves) -> None:
@@ -62,15 +83,49 @@ def train(
         numbers = ", ".join(
             f"{name} {value:.4g}" for name, value in last.items() if name not in ("epoch", "seconds")
         )
-        line = f"epoch {len(curves)} of {chosen.epochs}: {numbers}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _say(console, f"epoch {len(curves)} of {epochs}: {numbers}")
 
     with StageProgress(console) as progress:
-        run = train_network(
-            dataset, validation, out, chosen, restart=restart, progress=progress, on_epoch=tell
-        )
-    best = run.curves[run.best_epoch - 1].get(run.monitor, float("nan"))
+        if start is None:
+            if given:
+                raise SettingsError(f"{', '.join(map(_flag, given))}: only for labelled frames, with --from")
+            epochs = chosen.epochs
+            run = train_network(
+                dataset, validation, out, chosen, restart=restart, progress=progress, on_epoch=tell
+            )
+        else:
+            how = _adapt_settings(chosen, given)
+            epochs = how.epochs
+            adapted = adapt_model(
+                start, dataset, validation, out, how, restart=restart, progress=progress, on_epoch=tell
+            )
     seconds = time.perf_counter() - began
-    line = f"best {run.monitor} {best:.4g} in epoch {run.best_epoch}, {seconds:.0f} s: {run.model}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if start is not None:
+        _tell_adapted(console, adapted, seconds)
+        return GOOD
+    best = run.curves[run.best_epoch - 1].get(run.monitor, float("nan"))
+    _say(console, f"best {run.monitor} {best:.4g} in epoch {run.best_epoch}, {seconds:.0f} s: {run.model}")
     return GOOD
+
+
+def _adapt_settings(chosen: TrainSettings, given: dict[str, float | int]) -> AdaptSettings:
+    """Take over what was typed; what is not typed has another default in fine-tuning."""
+    typed = {name: getattr(chosen, name) for name in chosen.model_fields_set}
+    strange = [_flag(name) for name in typed if name not in AdaptSettings.model_fields]
+    if strange:
+        raise SettingsError(f"{', '.join(strange)}: not with --from, the model has what it was made with")
+    return read_adapt_settings({**typed, **given})
+
+
+def _tell_adapted(console: Console, run: AdaptedRun, seconds: float) -> None:
+    for note in run.notes:
+        _say(console, f"note: {note}")
+    names = {"f1": "pixel F1", "iou": "IoU", "instance_f1": "instance F1"}
+    changes = ", ".join(
+        f"{name} {run.before[key]:.4f} -> {run.after[key]:.4f}" for key, name in names.items()
+    )
+    _say(console, f"{changes}, on {run.judged_on}; {seconds:.0f} s: {run.model}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import DataError, ReadError, SettingsError
-from ..files.atomic import atomic_file
 from ..generate.dataset import SystemSet
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
@@ -19,11 +17,10 @@ from ..learn.samples import Samples, SampleSettings, open_samples
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
 from ..report.learning import draw_learning_curves
+from .run_record import claim_run
 from .train_settings import TrainSettings
 
 Progress = Callable[[str, int, int], None]
-
-_MADE_WITH = ("temflux", "keras", "numpy")
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def train_network(
     except ValueError as error:
         raise SettingsError(str(error)) from None
     samples, judged = _open(folders, settings, multiple)
-    _claim(out, settings, folders, restart=restart)
+    claim_run(out, settings, [str(folder) for folder in folders], restart=restart)
     arguments: dict[str, Any] = {
         "in_channels": samples.task.in_channels,
         "out_channels": samples.task.out_channels,
@@ -183,26 +180,6 @@ def _open(folders: tuple[Path, Path], settings: TrainSettings, multiple: int) ->
     if judged.task != samples.task:
         raise DataError(f"{folders[1]}: teaches {judged.task}, {folders[0]} {samples.task}")
     return samples, judged
-
-
-def _claim(out: Path, settings: TrainSettings, folders: tuple[Path, Path], *, restart: bool) -> None:
-    """Record what is trained, or see that a run that goes on is the same but for its epochs."""
-    record = {
-        "settings": json.loads(settings.model_dump_json(exclude={"epochs"})),
-        "data": [str(folder) for folder in folders],
-        "made_with": {name: version(name) for name in _MADE_WITH},
-    }
-    path = out / "run.json"
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if restart and before["settings"] != record["settings"]:
-            raise SettingsError(
-                f"{path}: that run has other settings; give the same, or choose another folder"
-            )
-        if not restart:
-            raise SettingsError(f"{out}: holds a run; give --restart to go on with it, or another folder")
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _card(

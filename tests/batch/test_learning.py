@@ -2,10 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, SOME_FAILED
+from temflux.engine.learn.model_cards import ModelCard
+from temflux.engine.learn.model_files import save_model
+from temflux.engine.learn.trained import NetworkSpec
+from temflux.models.networks import build_network
 
 PARAMETERS = {
     "label": "Mask",
@@ -40,6 +45,53 @@ def test_a_network_is_trained_and_gone_on_with(dataset, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "epoch 2 of 2: " in said
     assert "best val_f1" in said
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    masks = np.zeros((2, 32, 32), np.uint8)
+    masks[:, 8:20, 8:20] = 1
+    np.save(folder / "frames.npy", np.random.default_rng(0).poisson(60 - 35 * masks).astype(np.uint16))
+    np.save(folder / "masks.npy", masks)
+    arguments = {"in_channels": 1, "out_channels": 1, "channels": 4, "levels": 2}
+    spec, card = NetworkSpec("compact", arguments), ModelCard("plain", channels=("inside",), normalize_A=8.0)
+    save_model(folder / "plain", build_network("compact", **arguments), spec, card)
+    return [str(folder / name) for name in ("plain", "frames.npy", "masks.npy")]
+
+
+def test_a_model_is_adapted_to_labelled_frames(labelled, tmp_path, capsys):
+    start, *pair = labelled
+    run = ["--from", start, "--out", str(tmp_path / "run"), "--pixel-nm", "0.05", "--samples", "4"]
+    assert main(["train", *pair, *run, "--epochs", "1", "--crop-px", "32", "--no-compiled"]) == GOOD
+    said = capsys.readouterr().out
+    assert "epoch 1 of 1: " in said
+    assert " -> " in said
+    assert "on the 2 frames that it learnt from" in said
+    assert (tmp_path / "run" / "model" / "card.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], SOME_FAILED, "no pixel size is known, and a network needs it; give --pixel-nm"),
+        (["--pixel-nm", "0.05", "--net", "unet"], BAD_ARGUMENTS, "net: not with --from"),
+        (["--pixel-nm", "0.05", "--held-out", "2"], BAD_ARGUMENTS, "held_out: expected fewer than the 2"),
+        (["--pixel-nm", "0"], BAD_ARGUMENTS, "pixel_nm: input should be greater than 0"),
+    ],
+)
+def test_bad_settings_of_adapting_are_one_line(labelled, tmp_path, capsys, arguments, code, said):
+    start, *pair = labelled
+    assert main(["train", *pair, "--from", start, "--out", str(tmp_path / "run"), *arguments]) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_settings_of_labelled_frames_need_a_model(dataset, tmp_path, capsys):
+    run = ["--out", str(tmp_path / "run"), "--pixel-nm", "0.05"]
+    assert main(["train", dataset, dataset, *run]) == BAD_ARGUMENTS
+    assert "pixel-nm: only for labelled frames, with --from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
