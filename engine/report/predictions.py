@@ -16,10 +16,10 @@ from .overlay import choose_smoothing, displayed, draw_scale_bar
 from .shown import IDENTITY_COLOURS
 
 _TITLE_IN = 0.24
-_GAP_IN = 0.06
-_BAR_IN = 0.55
-_LEFT_IN = 0.04
-_BOTTOM_IN = 0.04
+GAP_IN = 0.06
+BAR_IN = 0.55
+LEFT_IN = 0.04
+BOTTOM_IN = 0.04
 _DPI = 200
 _LARGEST_CONTOURED_PX = 1024
 _COLOUR_MAP = "viridis"
@@ -121,31 +121,31 @@ def figure_of_predictions(
         Three panels a row, and the map's colours.
     """
     rows, columns = frames[0].image.shape
-    side_in = (WIDE_IN - _BAR_IN - _LEFT_IN - 2 * _GAP_IN) / 3
+    side_in = (WIDE_IN - BAR_IN - LEFT_IN - 2 * GAP_IN) / 3
     panel_in = side_in * rows / columns
-    height_in = len(frames) * (panel_in + _TITLE_IN) + _BOTTOM_IN
+    height_in = len(frames) * (panel_in + _TITLE_IN) + BOTTOM_IN
     smoothing = choose_smoothing([frame.image for frame in frames])
-    shown = [_main_map(frame.maps, classes, is_probability) for frame in frames]
+    shown = [main_map(frame.maps, classes, is_probability) for frame in frames]
     low, high = (0.0, 1.0) if is_probability else (float(np.min(shown)), float(np.max(shown)))
     name = classes[0] if len(classes) == 1 or not is_probability else "any of " + ", ".join(classes)
     with house_style():
         figure, panels = new_figure(WIDE_IN, height_in, len(frames), 3)
-        gaps = {"wspace": _GAP_IN / side_in, "hspace": _TITLE_IN / panel_in}
-        margins(figure, left=_LEFT_IN, right=_BAR_IN, top=_TITLE_IN, bottom=_BOTTOM_IN, **gaps)
+        gaps = {"wspace": GAP_IN / side_in, "hspace": _TITLE_IN / panel_in}
+        margins(figure, left=LEFT_IN, right=BAR_IN, top=_TITLE_IN, bottom=BOTTOM_IN, **gaps)
         for frame, values, (first, second, third) in zip(frames, shown, panels, strict=True):
             for axes in (first, third):
-                _show_frame(axes, frame.image, smoothing)
+                show_frame(axes, frame.image, smoothing)
             first.set_title(frame.title, loc="left")
-            drawn = _show_map(second, values, low, high)
+            drawn = show_map(second, values, low, high)
             second.set_title(f"probability: {name}" if is_probability else name, loc="left")
             _draw_found(third, frame, classes)
             draw_scale_bar(first, (rows, columns), pixel_nm)
-        _colour_bar(figure, drawn, panels[0][2])
+        draw_colour_bar(figure, drawn, panels[0][2])
     return figure
 
 
-def _main_map(maps: np.ndarray, classes: Sequence[str], is_probability: bool) -> np.ndarray:
-    """Probability of any class, or the first map of other values."""
+def main_map(maps: np.ndarray, classes: Sequence[str], is_probability: bool) -> np.ndarray:
+    """Give the probability of any class, or the first map of other values, (Y, X) float32."""
     if not is_probability:
         return np.asarray(maps[..., 0], np.float32)
     if maps.shape[-1] > len(classes):
@@ -153,7 +153,8 @@ def _main_map(maps: np.ndarray, classes: Sequence[str], is_probability: bool) ->
     return np.asarray(maps.max(axis=-1), np.float32)
 
 
-def _show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
+def show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
+    """Show a frame in greys on axes that count its pixels."""
     grey, _ = displayed(image, smoothing_px=smoothing_px)
     rows, columns = image.shape
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
@@ -161,7 +162,8 @@ def _show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
     axes.set_axis_off()
 
 
-def _show_map(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
+def show_map(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
+    """Show a map in the colours of its limits on axes that count its pixels."""
     rows, columns = values.shape
     step = max(1, -(-max(rows, columns) // _LARGEST_CONTOURED_PX))
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
@@ -205,7 +207,8 @@ def _colour(number: int) -> str:
     return IDENTITY_COLOURS[(number + 1) % len(IDENTITY_COLOURS)]
 
 
-def _colour_bar(figure: Figure, drawn: Any, beside: Axes) -> None:
+def draw_colour_bar(figure: Figure, drawn: Any, beside: Axes) -> None:
+    """Draw what the colours of a map mean, in the right margin beside a panel."""
     box = beside.get_position()
-    bar = figure.add_axes((1 - (_BAR_IN - 0.1) / WIDE_IN, box.y0, 0.1 / WIDE_IN, box.height))
+    bar = figure.add_axes((1 - (BAR_IN - 0.1) / WIDE_IN, box.y0, 0.1 / WIDE_IN, box.height))
     figure.colorbar(drawn, cax=bar)

@@ -79,9 +79,20 @@ def beam_energy_eV(metadata: Mapping[str, Any]) -> float | None:
     >>> beam_energy_eV({"instrument": {"TEM": {"beam_energy": 300.0}}})
     300000.0
     """
-    microscope = metadata.get("instrument", {}).get("TEM", {})
-    energy_keV = microscope.get("beam_energy") if isinstance(microscope, Mapping) else None
-    return 1000.0 * energy_keV if isinstance(energy_keV, (int, float)) and energy_keV > 0 else None
+    microscope = _group(metadata, "instrument", "TEM")
+    energy_keV = microscope.get("beam_energy")
+    if isinstance(energy_keV, (int, float)) and energy_keV > 0:
+        return 1000.0 * energy_keV
+    # DigitalMicrograph's own tag [V], which is not always carried over.
+    voltage = _group(metadata, "tags", "Microscope Info").get("Voltage")
+    return float(voltage) if isinstance(voltage, (int, float)) and voltage > 0 else None
+
+
+def _group(metadata: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        inner = metadata.get(name)
+        metadata = inner if isinstance(inner, Mapping) else {}
+    return metadata
 
 
 def fault_notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
