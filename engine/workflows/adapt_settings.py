@@ -45,6 +45,9 @@ class AdaptSettings(BaseModel):
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better one after which training ends."
     )
+    fix_normalisation: bool = Field(
+        True, description="Keep the statistics that the network normalises with, as few frames tell them ill."
+    )
     compiled: bool = Field(True, description="Compile the steps.")
     seed: int = Field(100, ge=0, description="Seed of samples, and of which frames are kept back.")
 

@@ -112,7 +112,7 @@ def read_labelled_frames(
     parted = 0
     for number, label in enumerate(labels):
         inside[number] = mask_of_label(label, name=f"{masks}: mask {number}")
-        parted += np.count_nonzero(labels_are_inside(label)) - np.count_nonzero(inside[number])
+        parted += int(np.count_nonzero(labels_are_inside(label)) - np.count_nonzero(inside[number]))
     if not inside.any():
         raise DataError(f"{masks}: expected masks that mark something, got {len(inside)} empty ones")
     if parted:
@@ -221,7 +221,7 @@ def _is_picture(numbers: np.ndarray) -> bool:
     if numbers.dtype != np.uint8:
         return False
     marked = np.count_nonzero(numbers)
-    return marked > 0 and 2 * np.count_nonzero(numbers == _WHITE) > marked
+    return bool(marked > 0 and 2 * np.count_nonzero(numbers == _WHITE) > marked)
 
 
 def _say(stack: Stack) -> str:

@@ -7,8 +7,9 @@ from temflux.engine.base.errors import CalibrationError, DataError, SettingsErro
 from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import load_model, save_model
 from temflux.engine.learn.trained import NetworkSpec
-from temflux.engine.workflows.adapt import adapt_model, choose_held_out
+from temflux.engine.workflows.adapt import adapt_model
 from temflux.engine.workflows.adapt_settings import AdaptSettings, read_adapt_settings
+from temflux.engine.workflows.held_out import choose_held_out
 from temflux.models.networks import build_network
 
 QUICK = {"epochs": 3, "samples": 8, "batch_size": 4, "crop_px": 32, "compiled": False, "learning_rate": 0.01}
