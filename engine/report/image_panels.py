@@ -106,7 +106,7 @@ def draw_image(
     shown = {
         what: main_map(values, classes, is_probability) for what, values in maps.items() if values is not None
     }
-    low, high = (0.0, 1.0) if is_probability else _limits(list(shown.values()))
+    limits = (0.0, 1.0) if is_probability else _limits(list(shown.values()))
     count, (rows, columns) = 1 + len(shown), image.shape
     bar_in = BAR_IN if shown else LEFT_IN
     width_in = WIDE_IN if count == 3 else NARROW_IN * (1.4 if count == 2 else 1)
@@ -119,7 +119,7 @@ def draw_image(
         panels[0].set_title(title, loc="left")
         draw_scale_bar(panels[0], (rows, columns), pixel_nm)
         for axes, (what, values) in zip(panels[1:], shown.items(), strict=True):
-            drawn = show_map(axes, values, low, high)
+            drawn = show_map(axes, values, limits, image.shape)
             axes.set_title(f"{what}: {_named(classes, is_probability)}", loc="left")
         if shown:
             draw_colour_bar(figure, drawn, panels[-1])
@@ -147,7 +147,7 @@ def draw_spectrum(values: np.ndarray, *, reciprocal_pixel_per_nm: float | None) 
     b'PNG'
     """
     side = len(values)
-    step, unit = (1 / side, "1/px") if reciprocal_pixel_per_nm is None else (reciprocal_pixel_per_nm, "1/nm")
+    step, unit = (1 / side, "px⁻¹") if reciprocal_pixel_per_nm is None else (reciprocal_pixel_per_nm, "nm⁻¹")
     length = nice_length(side * step * _BAR_SHARE)
     with house_style():
         figure, [[axes]] = new_figure(NARROW_IN, NARROW_IN)

@@ -21,7 +21,7 @@ BAR_IN = 0.55
 LEFT_IN = 0.04
 BOTTOM_IN = 0.04
 _DPI = 200
-_LARGEST_CONTOURED_PX = 1024
+_LARGEST_DRAWN_PX = 1024
 _COLOUR_MAP = "viridis"
 
 
@@ -35,8 +35,8 @@ class PredictedFrame:
         What it is.
     image : array (Y, X), real
         The frame.
-    maps : array (Y, X, C), float
-        Maps, the background, where there is one, last.
+    maps : array (y, x, C), float
+        Maps, the background, where there is one, last; of a large frame every so many pixels will do.
     mask : array (Y, X), int, or None
         0 outside, 1 and on the classes.
     columns_px : array (n, 2), float, or None
@@ -126,7 +126,7 @@ def figure_of_predictions(
     height_in = len(frames) * (panel_in + _TITLE_IN) + BOTTOM_IN
     smoothing = choose_smoothing([frame.image for frame in frames])
     shown = [main_map(frame.maps, classes, is_probability) for frame in frames]
-    low, high = (0.0, 1.0) if is_probability else (float(np.min(shown)), float(np.max(shown)))
+    limits = (0.0, 1.0) if is_probability else (float(np.min(shown)), float(np.max(shown)))
     name = classes[0] if len(classes) == 1 or not is_probability else "any of " + ", ".join(classes)
     with house_style():
         figure, panels = new_figure(WIDE_IN, height_in, len(frames), 3)
@@ -136,7 +136,7 @@ def figure_of_predictions(
             for axes in (first, third):
                 show_frame(axes, frame.image, smoothing)
             first.set_title(frame.title, loc="left")
-            drawn = show_map(second, values, low, high)
+            drawn = show_map(second, values, limits, (rows, columns))
             second.set_title(f"probability: {name}" if is_probability else name, loc="left")
             _draw_found(third, frame, classes)
             draw_scale_bar(first, (rows, columns), pixel_nm)
@@ -162,17 +162,16 @@ def show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
     axes.set_axis_off()
 
 
-def show_map(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
-    """Show a map in the colours of its limits on axes that count its pixels."""
-    rows, columns = values.shape
-    step = max(1, -(-max(rows, columns) // _LARGEST_CONTOURED_PX))
-    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+def show_map(axes: Axes, values: np.ndarray, limits: tuple[float, float], shape: tuple[int, ...]) -> Any:
+    """Show a map, whole or every so many pixels of it, on axes that count the frame's pixels."""
+    rows, columns = shape
+    step = max(1, -(-max(values.shape) // _LARGEST_DRAWN_PX))
     drawn = axes.imshow(
         values[::step, ::step],
         cmap=_COLOUR_MAP,
-        vmin=low,
-        vmax=high,
-        extent=extent,
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
         interpolation="antialiased",
     )
     axes.set_axis_off()
@@ -182,7 +181,7 @@ def show_map(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
 def _draw_found(axes: Axes, frame: PredictedFrame, classes: Sequence[str]) -> None:
     """Draw outlines or columns, and name their classes in the title by colour."""
     if frame.mask is not None:
-        step = max(1, -(-max(frame.mask.shape) // _LARGEST_CONTOURED_PX))
+        step = max(1, -(-max(frame.mask.shape) // _LARGEST_DRAWN_PX))
         for number in range(1, len(classes) + 1):
             inside = np.pad(frame.mask[::step, ::step] == number, 1).astype(np.float32)
             for contour in find_contours(inside, 0.5):
@@ -209,6 +208,6 @@ def _colour(number: int) -> str:
 
 def draw_colour_bar(figure: Figure, drawn: Any, beside: Axes) -> None:
     """Draw what the colours of a map mean, in the right margin beside a panel."""
-    box = beside.get_position()
-    bar = figure.add_axes((1 - (BAR_IN - 0.1) / WIDE_IN, box.y0, 0.1 / WIDE_IN, box.height))
+    box, width_in = beside.get_position(), figure.get_figwidth()
+    bar = figure.add_axes((1 - (BAR_IN - 0.1) / width_in, box.y0, 0.1 / width_in, box.height))
     figure.colorbar(drawn, cax=bar)

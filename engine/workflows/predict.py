@@ -24,7 +24,7 @@ from ..files.maps import create_maps, open_maps
 from ..files.read import open_movie
 from ..learn.model_files import load_model
 from ..learn.trained import TrainedModel
-from ..report.predictions import PredictedFrame, draw_predictions
+from ..report.predictions import PredictedFrame, draw_predictions, main_map
 from .predict_frames import (
     NamedPredictor,
     Reading,
@@ -39,7 +39,7 @@ from .predict_settings import PredictSettings
 Progress = Callable[[str, int, int], None]
 
 _COLUMNS = ("frame", "x_nm", "y_nm", "class", "probability")
-_PREVIEWS = 3
+_PREVIEWS, _PREVIEW_PX = 3, 1024
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "zarr", "keras")
 
 
@@ -130,10 +130,11 @@ def predict_movie(
     else:
         stack = open_movie(source, dataset=settings.dataset, pixel_nm=settings.pixel_nm)
     stack = stack.with_calibration(pixel_nm=settings.pixel_nm, dose_e_per_A2=settings.dose_e_per_A2)
-    job = _Job(stack, trained, settings, Path(out), choose_reading_of(trained, settings))
+    reading = choose_reading(trained, threshold=settings.threshold, temperature=settings.temperature)
+    job = _Job(stack, trained, settings, Path(out), reading)
     job.check()
-    if job.claim():
-        provenance = json.loads((job.out / "provenance.json").read_text(encoding="utf-8"))
+    provenance = job.claim()
+    if provenance is not None:
         return PredictResult(job.out, 0, len(job.series), tuple(provenance["notes"]), provenance)
     kept = job.run(progress or _no_progress)
     records = read_journal(job.journal)
@@ -142,11 +143,6 @@ def predict_movie(
     with atomic_file(job.out / "provenance.json") as temporary:
         temporary.write_text(_json(provenance), encoding="utf-8")
     return PredictResult(job.out, len(records) - kept, kept, tuple(provenance["notes"]), provenance)
-
-
-def choose_reading_of(trained: TrainedModel, settings: PredictSettings) -> Reading:
-    """Choose how a model's maps are read, by settings and card."""
-    return choose_reading(trained, threshold=settings.threshold, temperature=settings.temperature)
 
 
 @dataclass(frozen=True)
@@ -200,8 +196,8 @@ class _Job:
         if defoci is not None and len(defoci) not in (1, n_images):
             raise SettingsError(f"defocus_A: expected 1 or {n_images} numbers for {name}, got {len(defoci)}")
 
-    def claim(self) -> bool:
-        """Take the folder, or see that it holds the same work; say whether that is finished."""
+    def claim(self) -> dict[str, Any] | None:
+        """Take the folder, or see that it holds the same work; give its provenance where it is finished."""
         key = {
             "version": version("temflux"),
             "movie": {"source": self.stack.source, "fingerprint": self.stack.fingerprint or uuid.uuid4().hex},
@@ -211,27 +207,26 @@ class _Job:
         }
         path = self.out / "run.json"
         if path.exists():
-            try:
-                before = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                before = {}
+            before = _read_record(path)
             changed = [name for name, value in key.items() if before.get(name) != value]
             if changed:
                 raise SettingsError(
                     f"{self.out}: holds predictions made with another {' and '.join(changed)}; give another "
                     "--out, or the same as before to go on"
                 )
-            return (self.out / "provenance.json").exists()
+            finished = _read_record(self.out / "provenance.json")
+            return finished if finished and (self.out / "maps.zarr").exists() else None
         if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
             raise SettingsError(f"{self.out}: holds something else than predictions; give another --out")
         with atomic_file(path) as temporary:
             temporary.write_text(_json(key), encoding="utf-8")
-        return False
+        return None
 
     def run(self, progress: Progress) -> int:
         """Predict the series that are not finished; say how many were."""
-        done = len(read_journal(self.journal))
+        done = len(read_journal(self.journal)) if (self.out / "maps.zarr").exists() else 0
         if done == 0:
+            self.journal.unlink(missing_ok=True)
             self._create()
         n_images, total = self.trained.spec.in_channels, len(self.series)
         rest = self.frames[done * n_images :]
@@ -340,7 +335,10 @@ class _Job:
     def _shown(self, number: int) -> PredictedFrame:
         maps = np.asarray(open_maps(self.out / "maps.zarr")[number], np.float32)
         frame = self.series[number]
-        shown = PredictedFrame(f"frame {frame}", self.stack.read(frame, frame + 1)[0], maps)
+        drawn = main_map(maps, self.reading.classes, self.reading.is_probability)
+        step = -(-max(drawn.shape) // _PREVIEW_PX)
+        small = drawn[::step, ::step, np.newaxis].copy()
+        shown = PredictedFrame(f"frame {frame}", self.stack.read(frame, frame + 1)[0], small)
         if self.reading.has_masks:
             return shown.with_mask(np.asarray(open_labels(self.out / "masks.zarr")[number]))
         if self.reading.has_columns:
@@ -348,13 +346,10 @@ class _Job:
             return shown.with_columns(xy_A / self.sampling_A, kinds)
         return shown
 
-    def _range_notes(self) -> list[str]:
-        card, defoci_A = self.trained.card, self.settings.defoci_A()
-        return range_notes(card, self.stack, self.frames, defoci_A=defoci_A)
-
     def provenance(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         """Say how the results came about."""
         card = self.trained.card
+        beyond = range_notes(card, self.stack, self.frames, defoci_A=self.settings.defoci_A())
         return {
             "temflux": version("temflux"),
             "source": self.stack.source,
@@ -375,10 +370,19 @@ class _Job:
             "threshold": self.reading.threshold if self.reading.is_probability else None,
             "temperature": self.reading.temperature,
             "runtime": sorted({record["runtime"] for record in records if "runtime" in record}),
-            "notes": [*self.stack.notes, *self._range_notes(), *fault_notes(records)],
+            "notes": [*self.stack.notes, *beyond, *fault_notes(records)],
             "python": platform.python_version(),
             "libraries": {name: version(name) for name in _LIBRARIES},
         }
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read a record; nothing where there is none, or it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _csv_lines(rows: list[Any]) -> bytes:

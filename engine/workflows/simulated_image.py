@@ -11,6 +11,7 @@ from ..base.errors import DataError, SettingsError
 from ..generate.dataset import ImageSet
 from ..learn.scores import count_pixels
 from ..learn.task import Task, read_task
+from ..report.shown import number
 from .predict_frames import Reading
 from .single_image import SingleImage
 from .train import find_images
@@ -163,7 +164,7 @@ class SimulatedImage(SingleImage):
 
     def _title(self) -> str:
         dose = self.drawn.get("dose_e_per_A2")
-        said = f"image {self.row}" + ("" if dose is None else f", {float(dose):.3g} e⁻/Å²")
+        said = f"image {self.row}" + ("" if dose is None else f", {number(float(dose))} e⁻/Å²")
         return said if len(self.image) == 1 else f"{said}, 1st of {len(self.image)}"
 
     def _classes(self) -> tuple[str, ...]:

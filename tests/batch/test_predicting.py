@@ -74,6 +74,16 @@ def test_a_missing_pixel_size_and_models_that_are_none_are_one_line(model, tmp_p
         assert not (tmp_path / "out").exists()
 
 
+def test_a_model_for_three_images_given_one_is_one_line(tmp_path, capsys):
+    three = str(save_dark_model(tmp_path / "three", n_images=3))
+    movie = str(save_movie(tmp_path / "discs.npz", n_frames=1))
+    assert main(["predict", three, movie, "--out", str(tmp_path / "out")]) == BAD_ARGUMENTS
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "three takes focal series of 3 images, got 1 frame of" in lines[0]
+    assert "choose another model" in lines[0]
+
+
 def test_a_frame_that_is_a_file_and_cannot_be_read_costs_itself(model, tmp_path, capsys):
     import tifffile
 

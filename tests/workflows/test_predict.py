@@ -1,6 +1,7 @@
 """Predictions of a movie: what is written, what it says, how it goes on, and what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,22 @@ def test_a_finished_run_is_left_and_another_refused(models, tmp_path, monkeypatc
         predict_movie(models / "dark", movie, tmp_path / "out", PredictSettings(threshold=0.8, **FUSED))
     with pytest.raises(SettingsError, match="holds something else than predictions"):
         predict_movie(models / "dark", movie, tmp_path, PredictSettings(**FUSED))
+
+
+@pytest.mark.parametrize("lost", ["provenance.json", "maps.zarr", "damaged"])
+def test_what_was_lost_or_damaged_is_made_again(models, tmp_path, lost):
+    movie = save_movie(tmp_path / "discs.npz", n_frames=2)
+    predict_movie(models / "dark", movie, tmp_path / "out", PredictSettings(**FUSED))
+    before = tree(tmp_path / "out")
+    if lost == "maps.zarr":
+        shutil.rmtree(tmp_path / "out" / lost)
+    elif lost == "damaged":
+        (tmp_path / "out" / "provenance.json").write_text('{"temflux": ')
+    else:
+        (tmp_path / "out" / lost).unlink()
+    result = predict_movie(models / "dark", movie, tmp_path / "out", PredictSettings(**FUSED))
+    assert result.made == (2 if lost == "maps.zarr" else 0)
+    assert tree(tmp_path / "out") == before
 
 
 def test_frames_that_show_nothing_have_no_maps(models, tmp_path):

@@ -119,7 +119,7 @@ def test_an_image_shows_itself_with_prediction_and_label(simulated, models, tmp_
     image.infer(models / "bright", runtime="fused")
     drawing = image.plot(tmp_path / "plot.png")
     titles = [axes.get_title(loc="left") for axes in drawing.figure.axes]
-    assert titles[:3] == ["image 4, 3e+03 e⁻/Å²", "prediction: inside", "label: inside"]
+    assert titles[:3] == ["image 4, 3,000 e⁻/Å²", "prediction: inside", "label: inside"]
     shown = picture(drawing._repr_png_())
     assert shown.shape[1] > without.shape[1]
     assert (picture((tmp_path / "plot.png").read_bytes()) == shown).all()
