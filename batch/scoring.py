@@ -113,7 +113,11 @@ def doselimit(
     for method, found in study.limits.items():
         limits = [_limit(found[name]) for name in ("half", "full", "f1_0.9")]
         table.add_row(method, *limits, f"{100 * found['false_area']:.2f} %")
-    console.print("doses from which on it finds", markup=False, highlight=False)
+    console.print(
+        "doses [e⁻/Å²] from which on it finds, with bounds of 95 % over systems",
+        markup=False,
+        highlight=False,
+    )
     console.print(table)
     for note in study.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -148,11 +152,16 @@ def _print_table(console: Console, rows: list[dict[str, Any]], headings: dict[st
 
 
 def _limit(found: dict[str, Any]) -> str:
-    bounds = [found.get("low"), found.get("high")]
-    if found["dose_e_per_A2"] is None or "low" not in found:
-        return str(found["words"])
-    low, high = ("–" if bound is None else f"{bound:.3g}" for bound in bounds)
-    return f"{found['words']} ({low} to {high})"
+    """Write a dose with its bounds; what lies beyond the doses that were tried, by a sign."""
+    highest = f"> {found['highest_e_per_A2']:,.0f}"
+    if found["dose_e_per_A2"] is None:
+        return highest
+    sign = "≤ " if found["kind"] == "always" else ""
+    dose = f"{sign}{found['dose_e_per_A2']:.3g}"
+    if "low" not in found:
+        return dose
+    low, high = (highest if found[name] is None else f"{found[name]:.3g}" for name in ("low", "high"))
+    return f"{dose} ({low} to {high})"
 
 
 def _number(value: float | None) -> str:

@@ -8,8 +8,9 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
+from scipy import fft, ndimage
 
-from ..base.errors import DataError
+from ..base.errors import DataError, SettingsError
 from .baselines import (
     mask_f1,
     segment_by_background,
@@ -24,6 +25,7 @@ _COARSE_A = 0.34
 # From here on no lattice fringe can be seen.
 _LATTICE_A = 0.9
 _SEPARATIONS = (0.0, 0.6, 0.7, 0.8)
+_LEVELS = (1.3, 1.6, 2.0, 2.5, 3.5, 5.0)
 _PERIODS_A = ((1.9, 2.5), (2.2, 2.6), (1.9, 3.4))
 _MOST_CLASSES = 4
 
@@ -34,8 +36,8 @@ class ClassicalMasks:
 
     Parameters
     ----------
-    method : {"variance", "background", "lattice"}
-        One of `segment_by_variance`, `segment_by_background`, `segment_by_lattice`.
+    method : {"variance", "background", "lattice", "fringes"}
+        One of `segment_by_variance`, `segment_by_background`, `segment_by_lattice`, `segment_by_fringes`.
     settings : dict
         Its keywords; lengths in pixels of an image binned to 0.34 Å a pixel or less, `periods_A` in Å.
     score : float
@@ -92,6 +94,53 @@ class ClassicalColumns:
 
     def __str__(self) -> str:
         return f"blobs ({', '.join(f'{key} {value}' for key, value in self.settings.items())})"
+
+
+def segment_by_fringes(
+    image: np.ndarray, *, periods_px: tuple[float, float], smooth_px: float, level: float
+) -> np.ndarray:
+    """Mark where the energy in a band of periods is some times what it is in most of the frame.
+
+    Parameters
+    ----------
+    image : array (Y, X), real
+        One frame, less than half of it with fringes.
+    periods_px : (float, float)
+        Shortest and longest period of the fringes [px].
+    smooth_px : float
+        Standard deviation of the Gaussian that smooths the energy [px]; some periods.
+    level : float
+        Energy above this many medians is marked: unlike Otsu's threshold it leaves vacuum empty.
+
+    Returns
+    -------
+    array (Y, X), bool
+        The mask.
+
+    Raises
+    ------
+    SettingsError
+        If a length or the level is not above 0.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).normal(0, 0.1, (64, 64))
+    >>> image[:, 40:] += np.cos(2 * np.pi * np.arange(24) / 4)
+    >>> segment_by_fringes(image, periods_px=(3, 5), smooth_px=3, level=4)[32, [8, 52]].tolist()
+    [False, True]
+    """
+    shortest, longest = periods_px
+    if not (0 < shortest < longest and smooth_px > 0 and level > 0):
+        raise SettingsError(
+            f"expected periods in order, smooth_px and level above 0, got {periods_px}, {smooth_px}, {level}"
+        )
+    pixels = np.asarray(image, np.float64)
+    q = np.hypot(fft.fftfreq(pixels.shape[0])[:, np.newaxis], fft.rfftfreq(pixels.shape[1]))
+    band = (q >= 1 / longest) & (q <= 1 / shortest)
+    fringes = fft.irfft2(fft.rfft2(pixels) * band, s=pixels.shape)
+    energy = ndimage.gaussian_filter(fringes * fringes, smooth_px)
+    mask: np.ndarray = energy > level * np.median(energy)
+    return mask
 
 
 def tune_masks(
@@ -244,6 +293,11 @@ def _mask_grids(side_px: int, sampling_A: float) -> dict[str, dict[str, list[Any
             "smooth_px": [2 * length for length in lengths],
             "separation": separations,
         }
+        grids["fringes"] = {
+            "periods_A": list(_PERIODS_A),
+            "smooth_px": [2 * length for length in lengths],
+            "level": list(_LEVELS),
+        }
     return grids
 
 
@@ -255,7 +309,8 @@ def _segment(item: tuple[np.ndarray, float], *, method: str, **settings: Any) ->
         return segment_by_background(image, **settings)
     shortest, longest = settings.pop("periods_A")
     periods_px = (shortest / sampling_A, longest / sampling_A)
-    return segment_by_lattice(image, periods_px=periods_px, **settings)
+    by_period = segment_by_lattice if method == "lattice" else segment_by_fringes
+    return by_period(image, periods_px=periods_px, **settings)
 
 
 def _blobs(item: tuple[np.ndarray, float], **settings: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure, save_figure
 from .log_axis import plain_log_ticks, plain_number
 
 _NAMES = {"f1": "pixel F1", "atomic_f1": "atomic F1", "rmse": "RMSE"}
 _ACCENT = "#b5482f"
+_CLASSES = ("#8fc7ff", "#ffd27f", "#9be3a3", "#d7b3ff")
 _BINS = 8
 _FEWEST_IN_BIN = 3
 
@@ -90,8 +92,8 @@ def draw_examples(examples: Sequence[Mapping[str, Any]], folder: Path, *, headli
     Parameters
     ----------
     examples : sequence of dict
-        name, score, image (Y, X), truth and maps (Y, X, C), sampling_A, drawn, background, and the columns
-        true_xy_A and found_xy_A (n, 2) or None.
+        name, score, image (Y, X), truth and maps (Y, X, C), sampling_A, drawn, background, and of columns
+        true and found, each (positions (n, 2) [Å], classes (n,), whether matched (n,)), or None.
     folder : Path
         Where examples.png and .svg go.
     headline : str
@@ -145,13 +147,13 @@ def _draw_against(
     name, column, label = what
     with house_style():
         figure, [[axes]] = new_figure(WIDE_IN * 0.62, 2.6)
-        margins(figure, left=0.5, right=0.12, top=0.28, bottom=0.42)
+        margins(figure, left=0.5, right=0.25, top=0.28, bottom=0.42)
         everything: list[float] = []
         for method, style in _styles(list(shown)).items():
             x = np.array([row[column] for row in shown[method]], np.float64)
             y = np.array([row[headline] for row in shown[method]], np.float64)
             everything += x.tolist()
-            axes.plot(x, y, ".", ms=2.5, alpha=0.35, color=style["color"], markeredgewidth=0)
+            axes.plot(x, y, ".", ms=4, alpha=0.4, color=style["color"], markeredgewidth=0)
             axes.plot(*_running_median(x, y, logarithmic=name == "dose"), label=method, **style)
         if name == "dose":
             plain_log_ticks(axes.xaxis)
@@ -178,7 +180,7 @@ def _running_median(x: np.ndarray, y: np.ndarray, *, logarithmic: bool) -> tuple
 def _draw_distribution(by_method: Mapping[str, Rows], folder: Path, *, headline: str) -> None:
     with house_style():
         figure, [[axes]] = new_figure(WIDE_IN * 0.62, 2.6)
-        margins(figure, left=0.5, right=0.12, top=0.28, bottom=0.42)
+        margins(figure, left=0.5, right=0.25, top=0.28, bottom=0.42)
         for method, style in _styles(list(by_method)).items():
             values = np.sort([row[headline] for row in by_method[method]])
             share = np.arange(1, len(values) + 1) / len(values)
@@ -199,9 +201,9 @@ def _limit_score(axes: Axes, headline: str, *, horizontal: bool = False) -> None
 def _draw_reliability(reliability: Rows, folder: Path) -> None:
     with house_style():
         figure, panels = new_figure(
-            WIDE_IN * 0.5, 3.6, rows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)}
+            WIDE_IN * 0.53, 3.6, rows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)}
         )
-        margins(figure, left=0.6, right=0.12, top=0.28, bottom=0.42, hspace=0.12)
+        margins(figure, left=0.85, right=0.12, top=0.28, bottom=0.42, hspace=0.12)
         above, below = panels[0][0], panels[1][0]
         above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
         for suffix, colour, label in (
@@ -249,34 +251,45 @@ def _draw_example(row: Sequence[Axes], example: Mapping[str, Any], *, headline: 
 
 
 def _mark_truth(row: Sequence[Axes], example: Mapping[str, Any]) -> None:
-    """Mark on what was found what is there: the outline of a mask, or columns and those found."""
-    true_xy_A, found_xy_A = example.get("true_xy_A"), example.get("found_xy_A")
-    rows, columns = np.shape(example["image"])
-    if true_xy_A is None:
+    """Outline a true mask on what was found, or draw columns by class and mark those that are wrong."""
+    true, found = example.get("true"), example.get("found")
+    if true is None or found is None:
         plane = _plane(example["truth"], example)
         if set(np.unique(plane)) == {0.0, 1.0}:
             row[2].contour(plane, [0.5], colors=_ACCENT, linewidths=0.8)
         return
-    rings: dict[str, Any] = {"marker": "o", "facecolors": "none", "edgecolors": SOFT}
-    crosses: dict[str, Any] = {"marker": "+", "color": _ACCENT}
-    for axes, xy_A, style in (
-        (row[1], true_xy_A, rings),
-        (row[2], true_xy_A, rings),
-        (row[2], found_xy_A, crosses),
-    ):
-        if xy_A is not None and len(xy_A):
-            x, y = np.asarray(xy_A).T / example["sampling_A"]
-            axes.scatter(x, y, s=9, linewidths=0.5, **style)
-            axes.set_xlim(-0.5, columns - 0.5)
-            axes.set_ylim(rows - 0.5, -0.5)
+    rows, columns = np.shape(example["image"])
+    for axes, (xy_A, classes, _) in ((row[1], true), (row[2], found)):
+        axes.images[0].set_alpha(0.0)
+        axes.set_facecolor("black")
+        axes.set_axis_on()
+        axes.set(xticks=[], yticks=[])
+        colours = np.array(_CLASSES)[np.asarray(classes, np.int64) % len(_CLASSES)]
+        axes.scatter(*_pixels(xy_A, example), s=4, c=colours, linewidths=0)
+    wrong: dict[str, Any] = {"s": 22, "linewidths": 0.8, "color": _ACCENT}
+    for (xy_A, _, right), marker in ((true, "x"), (found, "o")):
+        style = wrong if marker == "x" else {**wrong, "facecolors": "none"}
+        row[2].scatter(*_pixels(np.asarray(xy_A)[~np.asarray(right, bool)], example), marker=marker, **style)
+    for axes in row[1:]:
+        axes.set_xlim(-0.5, columns - 0.5)
+        axes.set_ylim(rows - 0.5, -0.5)
+    row[2].set_title(f"found; rings: wrong ({_wrong(found)}), crosses: missed ({_wrong(true)})", loc="left")
+
+
+def _pixels(xy_A: Any, example: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Give columns and rows of positions [px]."""
+    x, y = np.asarray(xy_A, np.float64).reshape(-1, 2).T / example["sampling_A"]
+    return x, y
+
+
+def _wrong(columns: Any) -> int:
+    return int(np.count_nonzero(~np.asarray(columns[2], bool)))
 
 
 def _plane(maps: np.ndarray, example: Mapping[str, Any]) -> np.ndarray:
     """Show one map: the first, or how much of any class there is."""
     values = np.asarray(maps, np.float64)
-    if example["background"]:
-        return 1 - values[..., -1]
-    return values[..., 0] if example.get("true_xy_A") is None else values.max(axis=-1)
+    return 1 - values[..., -1] if example["background"] else values[..., 0]
 
 
 def _lowest(plane: np.ndarray) -> float:
@@ -297,9 +310,23 @@ def _scale_bar(axes: Axes, width_px: int, sampling_A: float) -> None:
     length_px = fitting[-1] * 10 / sampling_A
     x, y = 0.05 * width_px, 0.95
     transform = axes.get_xaxis_transform()
-    for colour, width in (("black", 4.0), ("white", 2.5)):
-        ends = [x, x + length_px], [1 - y, 1 - y]
-        axes.plot(*ends, transform=transform, color=colour, lw=width, solid_capstyle="butt")
+    outline = [withStroke(linewidth=1.5, foreground="black")]
+    ends = [x, x + length_px], [1 - y, 1 - y]
+    axes.plot(
+        *ends,
+        transform=transform,
+        color="white",
+        lw=2.5,
+        solid_capstyle="butt",
+        path_effects=[withStroke(linewidth=4.0, foreground="black")],
+    )
     axes.text(
-        x, 1 - y + 0.02, f"{fitting[-1]:g} nm", transform=transform, color="white", va="bottom", fontsize=7
+        x,
+        1 - y + 0.02,
+        f"{fitting[-1]:g} nm",
+        transform=transform,
+        color="white",
+        va="bottom",
+        fontsize=7,
+        path_effects=outline,
     )

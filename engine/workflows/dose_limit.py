@@ -23,7 +23,6 @@ from ..generate.detector import detect
 from ..learn.baselines import mask_f1
 from ..learn.classical import ClassicalMasks, tune_masks
 from ..learn.dose_series import DoseLimit, dose_series, full_dose, half_dose
-from ..learn.model_cards import outside_range
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.trained import TrainedModel
@@ -31,7 +30,7 @@ from ..report.dose_limit import draw_dose_examples, draw_dose_limit
 from .dose_limit_scenes import Scene, Systems, find_systems, form_scene, read_microscope
 from .dose_limit_settings import DoseLimitSettings
 from .parameters import ImageParameters
-from .score_images import evenly
+from .score_images import evenly, outside_trained
 from .score_tables import card_sha256, write_table
 
 Progress = Callable[[str, int, int], None]
@@ -291,7 +290,7 @@ def _with_bounds(
     found: dict[str, Any] = {
         "dose_e_per_A2": _plain(limit.dose_e_per_A2),
         "kind": limit.kind,
-        "words": str(limit),
+        "highest_e_per_A2": limit.highest_e_per_A2,
     }
     if len(area) > 1:
         draws = []
@@ -348,17 +347,15 @@ def _notes(
 ) -> list[str]:
     notes = []
     card = trained.card
-    names = [name for name in card.ranges if name != "dose_e_per_A2"]
-    outside = {
-        name: sum(bool(outside_range(card, **{name: one.get(name)})) for one in drawn.values())
-        for name in names
-    }
-    beyond = [f"{name} of {count}" for name, count in outside.items() if count]
+    names = [name for one in drawn.values() for name in outside_trained(trained, one)]
+    beyond = [f"{name} of {names.count(name)}" for name in sorted(set(names)) if name != "dose_e_per_A2"]
     if beyond:
         notes.append(
             f"outside of what {card.name} was trained on, of {len(drawn)} systems: {', '.join(beyond)}"
-            + ("; frames are resampled to its sampling" if outside.get("sampling_A") else "")
         )
+    sampling_A = card.sampling_A
+    if sampling_A and any(one["sampling_A"] < sampling_A[0] for one in drawn.values()):
+        notes.append(f"frames were resampled to {sampling_A[0]:.3g} Å, which {card.name} was trained on")
     if not settings.baselines:
         notes.append("no classical method was studied (--no-baselines)")
     elif classical is None:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..learn.judges import Judge, choose_judge
+import numpy as np
+
+from ..learn.atom_scores import match_columns
+from ..learn.judges import Found, Judge, Truth, choose_judge
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..report.scores import draw_examples, draw_scores
@@ -179,12 +182,26 @@ def _examples(field: Field) -> list[dict[str, Any]]:
                 "truth": truth.label,
                 "maps": maps,
                 "sampling_A": truth.sampling_A,
-                "true_xy_A": truth.xy_A,
-                "found_xy_A": found.xy_A,
+                **_matched(truth, found),
                 "background": field.shots.task.has_background,
             }
         )
     return examples
+
+
+def _matched(truth: Truth, found: Found) -> dict[str, Any]:
+    """Tell which columns are right; nothing where there are none."""
+    columns = (truth.xy_A, truth.classes, found.xy_A, found.classes)
+    if any(array is None for array in columns):
+        return {}
+    true_xy_A, true_class, found_xy_A, found_class = map(np.asarray, columns)
+    pairs, _ = match_columns(found_xy_A, found_class, true_xy_A, true_class)
+    right_found, right_true = np.zeros(len(found_xy_A), bool), np.zeros(len(true_xy_A), bool)
+    right_found[pairs[:, 0]], right_true[pairs[:, 1]] = True, True
+    return {
+        "true": (true_xy_A, true_class, right_true),
+        "found": (found_xy_A, found_class, right_found),
+    }
 
 
 def _no_progress(stage: str, done: int, total: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..learn.judges import Found, Judge, Truth
-from ..learn.model_cards import ModelCard, outside_range
+from ..learn.model_cards import ModelCard
 from .score_calibration import CalibrationCount, disagree
-from .score_images import Looker, Shot, Shots, evenly
+from .score_images import Looker, Shot, Shots, evenly, outside_trained
 from .score_rivals import Classical, Nulls, Validation
 from .score_settings import ScoreSettings
 
@@ -110,36 +110,11 @@ class Field:
         empty: Found | None = None,
         extra: dict[str, float] | None = None,
     ) -> None:
-        row = {"method": method, **shot.drawn, "outside_trained": outside(self.card, shot)}
+        row = {"method": method, **shot.drawn, "outside_trained": self._outside(shot)}
         row |= self.judge.score(truth, found) | (extra or {})
         if empty is not None:
             row["false_area"] = float(np.mean(np.asarray(empty.maps)))
         self.rows.append(row)
 
-
-def outside(card: ModelCard, shot: Shot) -> str:
-    """Name in what an image lies outside of the ranges that a model was trained on.
-
-    Parameters
-    ----------
-    card : ModelCard
-        The model's card.
-    shot : Shot
-        The image, with what was drawn for it.
-
-    Returns
-    -------
-    str
-        Names with a semicolon between them, as "defocus_A;dose_e_per_A2"; empty inside.
-
-    Examples
-    --------
-    >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
-    >>> outside(card, Shot(0, 0, {"defocus_A": 10.0, "defocus_2_A": 60.0}))
-    'defocus_A'
-    """
-    values = {name: shot.drawn.get(name) for name in card.ranges}
-    if "defocus_A" in values:
-        numbers = [key for key in shot.drawn if key.startswith("defocus") and key.endswith("_A")]
-        values["defocus_A"] = [float(shot.drawn[key]) for key in numbers]
-    return ";".join(name for name, value in values.items() if outside_range(card, **{name: value}))
+    def _outside(self, shot: Shot) -> str:
+        return ";".join(outside_trained(self.lookers[self.name].trained, shot.drawn))

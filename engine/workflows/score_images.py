@@ -12,8 +12,11 @@ import numpy as np
 from ..base.errors import CalibrationError, DataError
 from ..base.seeds import generator
 from ..generate.dataset import ImageSet, SystemSet
+from ..generate.draws import list_defoci
 from ..generate.system import Sites
 from ..learn.judges import COLUMN_LABELS, Truth
+from ..learn.model_cards import outside_range
+from ..learn.predict import choose_sampling
 from ..learn.sources import DatasetSource
 from ..learn.task import Task, read_task
 from ..learn.trained import TrainedModel
@@ -188,6 +191,50 @@ def check_fit(trained: TrainedModel, task: Task, folder: Path) -> None:
             f"{card.name} takes a focal series of {spec.in_channels} images, {folder} has {there}; choose "
             "another test set"
         )
+
+
+def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str]:
+    """Name in what an image lies outside of the ranges that a model was trained on, as the network sees it.
+
+    Parameters
+    ----------
+    trained : TrainedModel
+        Network and card.
+    drawn : mapping
+        What was drawn for the image: sampling_A, defocus_A, defocus_2_A, mtf_c0, …
+
+    Returns
+    -------
+    list of str
+        Names, as defocus_A.
+
+    Notes
+    -----
+    A frame that is too fine is resampled: of the coarser pixels' Nyquist frequency the camera's half-width is
+    a larger share, and each has the readout noise of several. One that is too coarse stays outside.
+
+    Examples
+    --------
+    >>> from ..learn.model_cards import ModelCard
+    >>> from ..learn.trained import NetworkSpec
+    >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
+    >>> trained = TrainedModel(NetworkSpec("compact"), card, {})
+    >>> outside_trained(trained, {"defocus_A": 10.0, "defocus_2_A": 60.0})
+    ['defocus_A']
+    """
+    card = trained.card
+    values = {name: drawn.get(name) for name in card.ranges}
+    if "defocus_A" in values and values["defocus_A"] is not None:
+        values["defocus_A"] = list(list_defoci(drawn))[: trained.spec.in_channels]
+    sampling_A = drawn.get("sampling_A")
+    if sampling_A is not None and card.sampling_A is not None and sampling_A < card.sampling_A[0]:
+        larger = choose_sampling(trained, float(sampling_A)) / float(sampling_A)
+        values["sampling_A"] = None
+        for name, factor in (("mtf_c0", larger), ("readout_e", larger**2)):
+            drawn_value = values.get(name)
+            if drawn_value is not None:
+                values[name] = factor * drawn_value
+    return [name for name, value in values.items() if outside_range(card, **{name: value})]
 
 
 def evenly(things: list[Any], limit: int | None) -> list[Any]:
