@@ -31,6 +31,7 @@ _COMMANDS = (
         "List the models that come with temflux: what each is for, its figures, its limits.",
     ),
     ("score", "scoring", "Score a model on simulated images, beside nulls and a tuned classical method."),
+    ("doselimit", "scoring", "Find the doses from which on a model of masks finds half and all."),
     ("movie", "making", "Simulate an in situ movie whose particles, events and columns are known."),
 )
 _STRUCTURES = {
