@@ -15,7 +15,7 @@ from numba import njit
 def _add_three(
     flat: np.ndarray, target: int, step: int, sources: np.ndarray, base: int, weights: np.ndarray, count: int
 ) -> None:
-    """Add nine weighted taps to a row of three outputs; `step` lies between outputs."""
+    """Add nine weighted taps to a row of three outputs, `step` apart; `count` is a multiple of 16."""
     a0, a1, a2 = (
         flat[target : target + count],
         flat[target + step :][:count],
@@ -33,7 +33,8 @@ def _add_three(
     v5, v6, v7, v8 = weights[1, 5], weights[1, 6], weights[1, 7], weights[1, 8]
     w0, w1, w2, w3, w4 = weights[2, 0], weights[2, 1], weights[2, 2], weights[2, 3], weights[2, 4]
     w5, w6, w7, w8 = weights[2, 5], weights[2, 6], weights[2, 7], weights[2, 8]
-    for x in range(count):
+    # Said again, so that the compiler writes no loop for a rest, whose weights would take registers.
+    for x in range(count & -16):
         p0, p1, p2, p3, p4 = r0[x], r1[x], r2[x], r3[x], r4[x]
         p5, p6, p7, p8 = r5[x], r6[x], r7[x], r8[x]
         b0 = a0[x] + u0 * p0 + u1 * p1 + u2 * p2 + u3 * p3 + u4 * p4 + u5 * p5 + u6 * p6 + u7 * p7 + u8 * p8
@@ -46,7 +47,7 @@ def _add_three(
 def _add_one(
     flat: np.ndarray, target: int, sources: np.ndarray, base: int, weights: np.ndarray, count: int
 ) -> None:
-    """Add nine weighted taps to a row of one output."""
+    """Add nine weighted taps to a row of one output, `count` a multiple of 16."""
     a0 = flat[target : target + count]
     s0, s1, s2 = base + sources[0], base + sources[1], base + sources[2]
     s3, s4, s5 = base + sources[3], base + sources[4], base + sources[5]
@@ -56,7 +57,7 @@ def _add_one(
     r6, r7, r8 = flat[s6 : s6 + count], flat[s7 : s7 + count], flat[s8 : s8 + count]
     u0, u1, u2, u3, u4 = weights[0], weights[1], weights[2], weights[3], weights[4]
     u5, u6, u7, u8 = weights[5], weights[6], weights[7], weights[8]
-    for x in range(count):
+    for x in range(count & -16):
         first = a0[x] + u0 * r0[x] + u1 * r1[x] + u2 * r2[x] + u3 * r3[x]
         a0[x] = first + u4 * r4[x] + u5 * r5[x] + u6 * r6[x] + u7 * r7[x] + u8 * r8[x]
 
@@ -137,11 +138,11 @@ def add_features(
                 row = top
                 while row < bottom:
                     # Rows whose taps are not mirrored lie one after the other: a long row, margins included,
-                    # whose sums there are overwritten when the layer is finished.
+                    # whose sums there, as past the columns, are overwritten when the layer is finished.
                     n_together = 1
                     if row >= reach:
                         n_together = max(1, min(bottom, row + block[2], n_rows - reach) - row)
-                    count = (n_together - 1) * stride + columns
+                    count = (n_together - 1) * stride + (columns + 15 & -16)
                     for tap in range(len(taps)):
                         line = _reflect(row + taps[tap, 0] * dilation, n_rows)
                         sources[tap] = line * stride + margin + taps[tap, 1] * dilation

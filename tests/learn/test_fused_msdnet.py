@@ -67,6 +67,14 @@ def test_equals_sums_written_out():
     np.testing.assert_allclose(maps, reference(weights, image, 11), atol=2e-5)
 
 
+@pytest.mark.parametrize("columns", [12, 16, 17, 31, 32, 33])
+def test_widths_about_a_vector(columns):
+    _, weights = shaken_network(in_channels=1, out_channels=1, activation="linear", layers=11, kernel=3)
+    image = np.random.default_rng(2).normal(size=(29, columns, 1)).astype(np.float32)
+    maps = FusedMSDNet(weights, activation="linear", threads=2)(image[np.newaxis])[0]
+    np.testing.assert_allclose(maps, reference(weights, image, 11), atol=2e-5)
+
+
 def test_threads_and_earlier_frames_change_no_byte():
     _, weights = shaken_network(in_channels=1, out_channels=1, activation="sigmoid", layers=11, kernel=3)
     rng = np.random.default_rng(2)
