@@ -19,7 +19,7 @@ _COMMANDS = (
     ("demo", "commands", "Simulate a small movie, track it, and say where its page is."),
     ("parameters", "making", "Write a commented parameters file for images and movies."),
     ("images", "making", "Simulate micrographs with labels from the exit waves of systems."),
-    ("train", "learning", "Train a network on simulated images, and keep the best as a model."),
+    ("train", "learning", "Train a network on simulated images, or (--from) a model on labelled frames."),
     (
         "predict",
         "predicting",
