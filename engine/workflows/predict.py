@@ -120,8 +120,9 @@ def predict_movie(
     Notes
     -----
     Probabilities are kept in float16, which steps by at most 0.0005 below 1; values of exit waves and
-    occupancies in float32. Masks and columns are read from the values that are kept. Frames of a single
-    value, or that cannot be read, have maps of NaN and no mask.
+    occupancies in float32. Masks and columns are read from the values that are kept; positions of columns
+    count from the middle of pixel (0, 0). Frames of a single value, or that cannot be read, have maps of
+    NaN and no mask.
     """
     settings = settings or PredictSettings()
     trained = model if isinstance(model, TrainedModel) else load_model(model)
