@@ -108,7 +108,7 @@ def doselimit(
             progress=progress,
         )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for words in ("method", "half the area", "full, within 10 %", "F1 of 0.9", "false area"):
+    for words in ("method", "half the area", "full ±10 %", "F1 of 0.9", "false area"):
         table.add_column(words)
     for method, found in study.limits.items():
         limits = [_limit(found[name]) for name in ("half", "full", "f1_0.9")]
@@ -157,11 +157,15 @@ def _limit(found: dict[str, Any]) -> str:
     if found["dose_e_per_A2"] is None:
         return highest
     sign = "≤ " if found["kind"] == "always" else ""
-    dose = f"{sign}{found['dose_e_per_A2']:.3g}"
+    dose = f"{sign}{_dose(found['dose_e_per_A2'])}"
     if "low" not in found:
         return dose
-    low, high = (highest if found[name] is None else f"{found[name]:.3g}" for name in ("low", "high"))
+    low, high = (highest if found[name] is None else _dose(found[name]) for name in ("low", "high"))
     return f"{dose} ({low} to {high})"
+
+
+def _dose(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
 def _number(value: float | None) -> str:

@@ -22,13 +22,14 @@ from ..files.journal import Journal, read_journal
 from ..generate.detector import detect
 from ..learn.baselines import mask_f1
 from ..learn.classical import ClassicalMasks, tune_masks
-from ..learn.dose_series import DoseLimit, dose_series, full_dose, half_dose
+from ..learn.dose_series import dose_series
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.trained import TrainedModel
 from ..report.dose_limit import draw_dose_examples, draw_dose_limit
 from .dose_limit_scenes import Scene, Systems, find_systems, form_scene, read_microscope
 from .dose_limit_settings import DoseLimitSettings
+from .dose_limit_summary import sum_up
 from .parameters import ImageParameters
 from .score_images import evenly, outside_trained
 from .score_tables import card_sha256, write_table
@@ -38,7 +39,6 @@ Segment = Callable[[np.ndarray, float], np.ndarray]
 _CLASSICAL = "tuned classical"
 _EXAMPLES = 6
 _DOSES_TO_TUNE_AT = 4
-_DRAWS = 400
 _COLUMNS = ("dose_e_per_A2", "repeat", "area", "recall", "f1", "false_area")
 
 
@@ -137,7 +137,7 @@ def study_dose(
                     journal.add(kept[key])
                 rows += _with_names(method, number, kept[key]["rows"])
             tell("dose series of systems", done, len(systems.numbers))
-    limits = {method: _limits(rows, method, settings) for method in methods}
+    limits = {method: sum_up(rows, method, seed=settings.seed) for method in methods}
     study = DoseStudy(out, rows, limits, _notes(trained, drawn, settings, classical))
     _write(study, trained, classical, drawn, settings)
     draw_dose_limit(limits, out)
@@ -234,77 +234,6 @@ def _with_names(method: str, system: int, series: Mapping[str, list[float]]) -> 
         {"method": method, "system": system, **dict(zip(_COLUMNS, values, strict=True))}
         for values in zip(*(series[name] for name in _COLUMNS), strict=True)
     ]
-
-
-def _limits(rows: list[dict[str, Any]], method: str, settings: DoseLimitSettings) -> dict[str, Any]:
-    """Sum up over systems: doses of half and of full area with bounds, and the means at each dose."""
-    mine = [row for row in rows if row["method"] == method]
-    doses = np.unique([row["dose_e_per_A2"] for row in mine])
-    systems = np.unique([row["system"] for row in mine])
-    # (systems, doses), averaged over repeats.
-    tables = {
-        name: np.array(
-            [
-                [
-                    np.mean([row[name] for row in mine if (row["system"], row["dose_e_per_A2"]) == (s, d)])
-                    for d in doses
-                ]
-                for s in systems
-            ]
-        )
-        for name in _COLUMNS[2:]
-    }
-    by_dose = [
-        {
-            "dose_e_per_A2": float(dose),
-            **{name: float(table[:, number].mean()) for name, table in tables.items()},
-            **{
-                f"{name}_{part}": float(np.quantile(tables[name][:, number], level))
-                for name in ("area", "f1")
-                for part, level in (("q10", 0.1), ("median", 0.5), ("q90", 0.9))
-            },
-        }
-        for number, dose in enumerate(doses)
-    ]
-    rng = generator(settings.seed, "bootstrap", method)
-    return {
-        "half": _with_bounds(half_dose, doses, tables["area"], rng),
-        "full": _with_bounds(full_dose, doses, tables["area"], rng),
-        # An area can be right in the wrong place; this cannot.
-        "f1_0.9": _with_bounds(partial(half_dose, share=0.9), doses, tables["f1"], rng),
-        "half_of_systems": {
-            int(system): _plain(half_dose({"dose_e_per_A2": doses, "area": area}).dose_e_per_A2)
-            for system, area in zip(systems, tables["area"], strict=True)
-        },
-        "false_area": float(tables["false_area"].mean()),
-        "largest_false_area_at_a_dose": float(tables["false_area"].mean(axis=0).max()),
-        "by_dose": by_dose,
-    }
-
-
-def _with_bounds(
-    find: Callable[..., DoseLimit], doses: np.ndarray, area: np.ndarray, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Find a limit of the mean over systems, and its bounds of 95 % by drawing systems anew."""
-    limit = find({"dose_e_per_A2": doses, "area": area.mean(axis=0)})
-    found: dict[str, Any] = {
-        "dose_e_per_A2": _plain(limit.dose_e_per_A2),
-        "kind": limit.kind,
-        "highest_e_per_A2": limit.highest_e_per_A2,
-    }
-    if len(area) > 1:
-        draws = []
-        for _ in range(_DRAWS):
-            chosen = rng.integers(len(area), size=len(area))
-            dose = find({"dose_e_per_A2": doses, "area": area[chosen].mean(axis=0)}).dose_e_per_A2
-            draws.append(dose if math.isfinite(dose) else math.inf)
-        low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-        found |= {"low": _plain(low), "high": _plain(high)}
-    return found
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _typical(limits: Mapping[str, Any]) -> int:

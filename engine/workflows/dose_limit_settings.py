@@ -46,7 +46,7 @@ class DoseLimitSettings(BaseModel):
         "not given.",
     )
     baselines: bool = Field(True, description="Study a tuned classical method beside the model.")
-    tune_count: int = Field(4, ge=1, description="Further systems that the classical method is tuned on.")
+    tune_count: int = Field(6, ge=1, description="Further systems that the classical method is tuned on.")
     runtime: Literal["auto", "fused", "openvino", "onnx", "keras"] = Field(
         "auto", description="What runs the network."
     )

@@ -12,7 +12,7 @@ from temflux.engine.workflows import score as scoring
 from temflux.engine.workflows.score import choose_out, score_model
 from temflux.engine.workflows.score_settings import ScoreSettings, read_score_settings
 
-from .scored import Knowing, change_journal, make_dataset, make_model
+from .scored import Knowing, change_journal, labels_by_image, make_dataset, make_model
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,14 @@ def models(tmp_path_factory, masks, disks):
 @pytest.fixture
 def knowing(monkeypatch):
     def know(dataset):
-        known = [dataset / part / "images" for part in ("train", "test")]
-        monkeypatch.setattr(scoring, "Predictor", type("Knows", (Knowing,), {"folders": known}))
+        known = labels_by_image(*(dataset / part / "images" for part in ("train", "test")))
+        monkeypatch.setattr(scoring, "Predictor", type("Knows", (Knowing,), {"known": known}))
 
     return know
+
+
+def few(**values):
+    return ScoreSettings(**{"tune_limit": 2, **values})
 
 
 def rows_of(path):
@@ -54,9 +58,7 @@ def methods(score):
 def test_a_model_that_knows_all_masks_is_perfect_and_nulls_are_not(masks, models, knowing, tmp_path):
     knowing(masks)
     stages = []
-    score = score_model(
-        models["mask"], masks, tmp_path, ScoreSettings(), progress=lambda *told: stages.append(told)
-    )
+    score = score_model(models["mask"], masks, tmp_path, few(), progress=lambda *told: stages.append(told))
     found = methods(score)
     assert set(found) == {"mask", "tuned classical", "vacuum", "mean", "scrambled"}
     best = found["mask"]
@@ -72,7 +74,7 @@ def test_a_model_that_knows_all_masks_is_perfect_and_nulls_are_not(masks, models
     assert float(images[0]["dose_e_per_A2"]) >= 1e4
     assert {row["method"] for row in rows_of(tmp_path / "scores.csv")} == set(found)
     provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert provenance["tuned_on"]["images"] == 8
+    assert provenance["tuned_on"]["images"] == 2
     assert len(provenance["models"]["mask"]["card_sha256"]) == 64
     for name in ("dose", "defocus", "distribution", "reliability", "examples"):
         assert Image.open(tmp_path / f"{name}.png").size[0] > 500
@@ -80,7 +82,7 @@ def test_a_model_that_knows_all_masks_is_perfect_and_nulls_are_not(masks, models
 
 def test_columns_are_where_the_image_lies_in_its_cell(disks, models, knowing, tmp_path):
     knowing(disks)
-    score = score_model(models["disk"], disks, tmp_path, ScoreSettings())
+    score = score_model(models["disk"], disks, tmp_path, few())
     best = methods(score)["disk"]
     assert best["atomic_f1"] == best["perfect_share"] == best["pixel_f1_1Mo"] == 1
     assert best["position_rms_A"] < 0.1
@@ -90,7 +92,7 @@ def test_columns_are_where_the_image_lies_in_its_cell(disks, models, knowing, tm
 
 
 def test_a_trained_network_is_run_and_compared_with_another(masks, models, tmp_path):
-    settings = ScoreSettings(limit=3, other=(str(models["mask"]),), runtime="keras", baseline_limit=2)
+    settings = few(limit=3, other=(str(models["mask"]),), runtime="keras", baseline_limit=2)
     score = score_model(models["mask"], masks, tmp_path, settings)
     assert score.disagreement["differing_share"] == 0
     assert {"mask", "mask (2)"} <= set(methods(score))
@@ -109,7 +111,7 @@ def test_images_outside_of_the_trained_range_are_told_apart(masks, knowing, tmp_
 
     moved = change_journal(masks, tmp_path / "set", change)
     model = make_model(tmp_path / "mask", masks, ranges={"defocus_A": (-200.0, 200.0)})
-    score = score_model(model, moved, tmp_path / "out", ScoreSettings())
+    score = score_model(model, moved, tmp_path / "out", few())
     rows = [row for row in rows_of(tmp_path / "out" / "images.csv") if row["method"] == "mask"]
     assert ["defocus_A" in row["outside_trained"] for row in rows] == [False, False, True, False]
     assert sum("lie outside of what mask was trained on" in note for note in score.notes) == 1
@@ -139,13 +141,13 @@ def test_a_set_without_training_images_has_no_classical_method(masks, models, kn
     knowing(masks)
     alone = tmp_path / "alone"
     shutil.copytree(masks / "test", alone / "test")
-    score = score_model(models["mask"], alone, tmp_path / "out", ScoreSettings())
+    score = score_model(models["mask"], alone, tmp_path / "out", few())
     assert "tuned classical" not in methods(score)
     assert any("give --tune-on DATASET" in note for note in score.notes)
-    score = score_model(models["mask"], alone, tmp_path / "out", ScoreSettings(tune_on=masks))
+    score = score_model(models["mask"], alone, tmp_path / "out", few(tune_on=masks))
     assert "tuned classical" in methods(score)
     with pytest.raises(SettingsError, match="is the test set itself"):
-        settings = ScoreSettings(tune_on=alone / "test" / "images")
+        settings = few(tune_on=alone / "test" / "images")
         score_model(models["mask"], alone, tmp_path / "out", settings)
 
 
@@ -153,7 +155,7 @@ def test_waves_are_scored_by_rmse(tmp_path, knowing):
     data = make_dataset(tmp_path / "waves", count=2, label="Exitwave", multifocus=[2, 20, 1])
     model = make_model(tmp_path / "wave", data)
     knowing(data)
-    score = score_model(model, data, tmp_path / "out", ScoreSettings())
+    score = score_model(model, data, tmp_path / "out", few())
     assert methods(score)["wave"]["rmse"] == 0
     assert methods(score)["vacuum"]["rmse"] > 0
     assert any("no classical method for Exitwave" in note for note in score.notes)
@@ -169,13 +171,13 @@ def test_waves_are_scored_by_rmse(tmp_path, knowing):
 def test_a_model_for_another_label_is_said(model, data, said, models, masks, disks, tmp_path):
     dataset = {"masks": masks, "disks": disks}[data]
     with pytest.raises(DataError, match=said.replace("(", r"\(").replace(")", r"\)")):
-        score_model(models[model], dataset, tmp_path, ScoreSettings())
+        score_model(models[model], dataset, tmp_path, few())
 
 
 def test_a_model_for_series_on_single_images_is_said(masks, tmp_path):
     model = make_model(tmp_path / "series", masks, in_channels=3)
     with pytest.raises(DataError, match=r"takes a focal series of 3 images, .* has single images"):
-        score_model(model, masks, tmp_path / "out", ScoreSettings())
+        score_model(model, masks, tmp_path / "out", few())
 
 
 def test_a_model_for_one_image_takes_the_first_of_a_series(disks, tmp_path, knowing):
@@ -188,17 +190,17 @@ def test_a_model_for_one_image_takes_the_first_of_a_series(disks, tmp_path, know
 
 def test_what_is_missing_is_said(masks, disks, models, tmp_path):
     with pytest.raises(ReadError, match="expected a dataset or its images"):
-        score_model(models["mask"], tmp_path, tmp_path / "out", ScoreSettings())
+        score_model(models["mask"], tmp_path, tmp_path / "out", few())
     no_size = change_journal(masks, tmp_path / "a", lambda drawn: drawn.pop("sampling_A"))
     with pytest.raises(CalibrationError, match="pixel size missing"):
-        score_model(models["mask"], no_size, tmp_path / "out", ScoreSettings())
+        score_model(models["mask"], no_size, tmp_path / "out", few())
     no_place = change_journal(disks, tmp_path / "b", lambda drawn: drawn.pop("origin_x_A"))
     with pytest.raises(DataError, match="says not where images lie in their cells"):
-        score_model(models["disk"], no_place, tmp_path / "out", ScoreSettings())
+        score_model(models["disk"], no_place, tmp_path / "out", few())
     no_points = shutil.copytree(disks, tmp_path / "c")
     shutil.rmtree(no_points / "test" / "systems")
     with pytest.raises(DataError, match="missing; columns are scored by their positions"):
-        score_model(models["disk"], no_points, tmp_path / "out", ScoreSettings())
+        score_model(models["disk"], no_points, tmp_path / "out", few())
     with pytest.raises(SettingsError, match="threshold: input should be less than 1"):
         read_score_settings({"threshold": 1.5})
 
