@@ -8,10 +8,17 @@ from pathlib import Path
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.table import Table
 
 from temflux.engine.base.errors import TemfluxError
 from temflux.engine.learn.training import Curves
-from temflux.engine.workflows.zoo import read_zoo_recipe, simulate_zoo_data, train_zoo_model
+from temflux.engine.workflows.zoo import (
+    publish_zoo_model,
+    read_zoo_recipe,
+    simulate_zoo_data,
+    train_zoo_model,
+)
+from temflux.engine.workflows.zoo_figures import judge_zoo_model
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
 from .progress import StageProgress
@@ -42,18 +49,23 @@ def make_zoo_model(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     console = Console()
     recipe = read_zoo_recipe(name)
+    runner = process_runner(usable_jobs(jobs))
+
+    def tell(curves: Curves) -> None:
+        line = ", ".join(f"{key} {value:.4g}" for key, value in curves[-1].items())
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     with StageProgress(console) as progress:
-        data = simulate_zoo_data(recipe, work, runner=process_runner(usable_jobs(jobs)), progress=progress)
+        data = simulate_zoo_data(recipe, work, runner=runner, progress=progress)
         if only_data:
             return GOOD
-
-        def tell(curves: Curves) -> None:
-            last = curves[-1]
-            line = ", ".join(f"{key} {value:.4g}" for key, value in last.items())
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-
         run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=tell)
-    console.print(f"trained: {run.model}", markup=False, highlight=False, soft_wrap=True)
+        figures = judge_zoo_model(recipe, run.model, data, work, runner=runner, progress=progress)
+    card = publish_zoo_model(recipe, run.model, figures)
+    table = Table("figure", card.name)
+    for key, value in card.figures.items():
+        table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(table)
     return GOOD
 
 

@@ -65,11 +65,18 @@ class ZooRecipe(BaseModel):
     systems: SystemsPlan = Field(description="Atomic systems.")
     images: dict[str, Any] = Field(description="Parameters of the images that it learns from.")
     test_images: dict[str, Any] = Field({}, description="Parameters that differ where it is judged.")
+    beyond_images: dict[str, Any] = Field(
+        {}, description="Parameters that differ where it is tried beyond its ranges; empty for no such trial."
+    )
     train: dict[str, Any] = Field({}, description="Settings of temflux train.")
+    baseline_limit: int = Field(60, ge=1, description="Most images that the classical method is scored on.")
+    dose_systems: int = Field(0, ge=0, description="Systems of the study of dose, for masks; 0 for none.")
 
-    def parameters(self, part: Literal["train", "test"]) -> ImageParameters:
+    def parameters(self, part: Literal["train", "test", "beyond"]) -> ImageParameters:
         """Give the parameters of a part of the images."""
-        differing = self.test_images if part == "test" else {}
+        differing = {} if part == "train" else self.test_images
+        if part == "beyond":
+            differing = {**differing, **self.beyond_images}
         return check_parameters({"debug": None, **self.images, **differing})
 
 
@@ -83,11 +90,14 @@ class ZooData:
         Folders of images to learn from.
     test : Path or None
         Folder of images that figures are measured on.
+    beyond : Path or None
+        Folder of images of the same systems, drawn beyond the trained ranges.
     """
 
     train: Path
     validation: Path
-    test: Path | None
+    test: Path | None = None
+    beyond: Path | None = None
 
 
 def read_zoo_recipe(name: str | Path) -> ZooRecipe:
@@ -162,28 +172,26 @@ def simulate_zoo_data(
         If the system refuses to write.
     """
     folders: dict[str, Path] = {}
-    steps: tuple[tuple[Literal["train", "validation", "test"], Literal["train", "test"]], ...] = (
-        ("train", "train"),
-        ("validation", "train"),
-        ("test", "test"),
-    )
-    for part, images in steps:
+    for part in ("train", "validation", "test"):
         if part == "test" and not recipe.systems.test:
             continue
         systems = recipe.systems.recipe(part)
         data = Path(work) / f"systems-{recipe_key(systems)}"
         side = "train" if part == "train" else "test"
         make_structures(data, systems, part=side, runner=runner, progress=_named(progress, f"{part} systems"))
-        result = make_images(
-            data,
-            recipe.parameters(images),
-            part=side,
-            name=recipe.name,
-            runner=runner,
-            progress=_named(progress, f"{part} images"),
-        )
-        folders[part] = result.folder
-    return ZooData(folders["train"], folders["validation"], folders.get("test"))
+        for images in ("test", "beyond") if part == "test" else ("train",):
+            if images == "beyond" and not recipe.beyond_images:
+                continue
+            what = "beyond" if images == "beyond" else part
+            folders[what] = make_images(
+                data,
+                recipe.parameters(images),
+                part=side,
+                name=recipe.name + ("-beyond" if images == "beyond" else ""),
+                runner=runner,
+                progress=_named(progress, f"{what} images"),
+            ).folder
+    return ZooData(**folders)
 
 
 def train_zoo_model(

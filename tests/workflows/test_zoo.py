@@ -10,6 +10,7 @@ from temflux.engine.workflows.zoo import (
     simulate_zoo_data,
     train_zoo_model,
 )
+from temflux.engine.workflows.zoo_figures import judge_zoo_model
 
 TINY = {
     "task": "Finds flakes.",
@@ -18,12 +19,13 @@ TINY = {
         "kind": "flake",
         "train": 2,
         "validation": 1,
-        "test": 1,
+        "test": 2,
         "seed": 3,
         "settings": {"cell": 20, "sampling": 0.25},
     },
     "images": {"label": "Mask", "image_epochs": 1, "image_size": [48, 48], "sampling": [0.3, 0.35]},
     "test_images": {"sampling": [0.2, 0.25]},
+    "beyond_images": {"defocus": [300, 900]},
     "train": {"channels": 4, "levels": 2, "epochs": 1, "batch_size": 2, "crop_px": 32, "compiled": False},
 }
 
@@ -41,7 +43,11 @@ def test_a_recipe_becomes_a_model_of_the_zoo(recipe, tmp_path):
     run = train_zoo_model(recipe, data, tmp_path / "work")
     again = train_zoo_model(recipe, data, tmp_path / "work")
     assert len(again.curves) == len(run.curves) == 1
-    card = publish_zoo_model(recipe, run.model, {"f1": 0.5}, folder=tmp_path / "zoo")
+    figures = judge_zoo_model(recipe, run.model, data, tmp_path / "work")
+    assert figures["test_images"] == 2
+    assert {"f1", "iou", "false_area", "classical_f1", "temperature"} <= set(figures)
+    assert 0 <= figures["f1"] <= 1
+    card = publish_zoo_model(recipe, run.model, figures, folder=tmp_path / "zoo")
     loaded = load_model(tmp_path / "zoo" / "tiny")
     assert loaded.card == card
     assert (card.name, card.task, card.limits) == ("tiny", "Finds flakes.", ("Tiny.",))
@@ -56,7 +62,7 @@ def test_what_judges_a_model_is_drawn_from_another_seed(recipe):
 
 
 def test_unknown_recipes_and_entries_are_one_line(tmp_path):
-    with pytest.raises(ReadError, match="no-such: no such recipe; expected one of .*au-ceo2-mask"):
+    with pytest.raises(ReadError, match=r"no-such: no such recipe; expected one of .*au-ceo2-mask"):
         read_zoo_recipe("no-such")
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({**TINY, "net": "unet"}))

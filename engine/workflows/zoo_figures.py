@@ -1,0 +1,157 @@
+"""What a model of the zoo reaches: scored on its test set, beyond its ranges and at falling dose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..base.blocks import Runner, run_serial
+from .dose_limit import study_dose
+from .dose_limit_settings import DoseLimitSettings
+from .score import score_model
+from .score_settings import ScoreSettings
+from .zoo import ZooData, ZooRecipe
+
+Progress = Callable[[str, int, int], None]
+
+_MOST_BEYOND = 200
+_CLASSICAL = "tuned classical"
+# Scores by the kind of label, the headline first, which nulls and the classical method are held against.
+_SCORES = (
+    ("f1", "iou", "boundary_f1", "instance_f1", "false_area"),
+    ("atomic_f1", "perfect_share", "atomic_f1_p10", "position_rms_A"),
+    ("rmse",),
+)
+
+
+def judge_zoo_model(
+    recipe: ZooRecipe,
+    model: str | Path,
+    data: ZooData,
+    work: str | Path,
+    *,
+    runner: Runner = run_serial,
+    progress: Progress | None = None,
+) -> dict[str, float | str]:
+    """Measure what a model of the zoo reaches, beside a null and a tuned classical method.
+
+    Parameters
+    ----------
+    recipe : ZooRecipe
+        How the model was made.
+    model : str or Path
+        Folder of the trained model.
+    data : ZooData
+        As `simulate_zoo_data` gives it; the classical method and the temperature are tuned on its validation.
+    work : str or Path
+        Folder for tables and figures.
+    runner : callable
+        Where systems of the study of dose are made.
+    progress : callable or None
+        Told (what is going on, done, total).
+
+    Returns
+    -------
+    dict from name to float or str
+        Figures for the card.
+
+    Raises
+    ------
+    SettingsError, DataError, ReadError, WriteError
+        As `score_model` and `study_dose` raise them.
+    """
+    work = Path(work)
+    figures: dict[str, float | str] = {}
+    if data.test is not None:
+        settings = ScoreSettings(tune_on=data.validation, baseline_limit=recipe.baseline_limit)
+        score = score_model(model, data.test, work / f"{recipe.name}-score", settings, progress=progress)
+        figures |= pick_figures(score.methods)
+        if "temperature" in score.calibration:
+            figures["temperature"] = round(score.calibration["temperature"], 3)
+            figures["calibration_error"] = round(score.calibration["calibration_error_at_temperature"], 4)
+    if data.beyond is not None:
+        alone = ScoreSettings(baselines=False, limit=_MOST_BEYOND)
+        score = score_model(model, data.beyond, work / f"{recipe.name}-beyond", alone, progress=progress)
+        headline = next(iter(score.headings))
+        for row in score.methods:
+            if row["images_of"] in ("inside", "outside"):
+                figures[f"{headline}_{row['images_of']}_ranges"] = round(float(row[headline]), 4)
+    if recipe.dose_systems:
+        study = study_dose(
+            model,
+            work / f"{recipe.name}-doselimit",
+            DoseLimitSettings(count=recipe.dose_systems),
+            runner=runner,
+            progress=progress,
+        )
+        for method, limits in study.limits.items():
+            figures |= pick_doses(limits, "classical_" if method == _CLASSICAL else "")
+    return figures
+
+
+def pick_figures(methods: list[dict[str, Any]]) -> dict[str, float | str]:
+    """Pick a card's figures from a score's summary.
+
+    Parameters
+    ----------
+    methods : list of dict
+        One row a method and set of images, the model first, as `Score.methods` has them.
+
+    Returns
+    -------
+    dict from name to float or str
+        Scores of the model with their bounds, and the headline of nulls and of the classical method.
+
+    Examples
+    --------
+    >>> rows = [{"method": "mine", "images_of": "all", "n_images": 9, "f1": 0.95},
+    ...         {"method": "tuned classical", "images_of": "all", "n_images": 9, "f1": 0.7}]
+    >>> pick_figures(rows)
+    {'test_images': 9, 'f1': 0.95, 'classical_f1': 0.7}
+    """
+    whole = [row for row in methods if row["images_of"] == "all"]
+    mine = whole[0]
+    names = next(names for names in _SCORES if names[0] in mine)
+    figures: dict[str, float | str] = {"test_images": int(mine["n_images"])}
+    for name in names:
+        if mine.get(name) is not None:
+            figures[name] = round(float(mine[name]), 4)
+    for row in whole[1:]:
+        method = "classical" if row["method"] == _CLASSICAL else str(row["method"]).replace(" ", "_")
+        for name in names[: 2 if row["method"] == _CLASSICAL else 1]:
+            if row.get(name) is not None:
+                figures[f"{method}_{name}"] = round(float(row[name]), 4)
+    return figures
+
+
+def pick_doses(limits: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]:
+    """Pick a card's figures from a study of dose.
+
+    Parameters
+    ----------
+    limits : mapping
+        Of one method, as `DoseStudy.limits` has them.
+    prefix : str
+        What goes before the names.
+
+    Returns
+    -------
+    dict from name to float or str
+        Doses of half and of full area [e⁻/Å²], and the greatest share of an empty frame marked at a dose.
+
+    Examples
+    --------
+    >>> reached = {"dose_e_per_A2": 31.26, "kind": "reached", "highest_e_per_A2": 1e4}
+    >>> never = {"dose_e_per_A2": None, "kind": "never", "highest_e_per_A2": 1e4}
+    >>> pick_doses({"half": reached, "full": never, "false_area": 0.001})
+    {'half_area_dose_e_per_A2': 31.3, 'full_area_dose_e_per_A2': 'above 10000', 'false_area_empty': 0.001}
+    """
+    figures: dict[str, float | str] = {}
+    for name in ("half", "full"):
+        limit = limits[name]
+        dose = limit["dose_e_per_A2"]
+        figures[f"{prefix}{name}_area_dose_e_per_A2"] = (
+            f"above {limit['highest_e_per_A2']:g}" if dose is None else round(float(dose), 1)
+        )
+    return {**figures, f"{prefix}false_area_empty": round(float(limits["false_area"]), 5)}
