@@ -23,6 +23,7 @@ from ..files.labels import create_labels, open_labels
 from ..files.maps import create_maps, open_maps
 from ..files.read import open_movie
 from ..learn.model_files import load_model
+from ..learn.predict import choose_sampling
 from ..learn.trained import TrainedModel
 from ..report.predictions import PredictedFrame, draw_predictions, main_map
 from .predict_frames import (
@@ -108,14 +109,12 @@ def predict_movie(
 
     Raises
     ------
-    CalibrationError
-        If the pixel size is missing or impossible.
-    SettingsError
-        If frames do not make whole focal series, or `out` holds something else.
-    DataError
-        If the network gives values that are not finite.
-    ReadError, WriteError
-        If movie or model cannot be read, or results not written; what was finished stays.
+    CalibrationError, SettingsError
+        If the pixel size is missing or impossible, frames do not make whole focal series, or `out` holds
+        something else.
+    DataError, ReadError, WriteError
+        If the network gives values that are not finite, movie or model cannot be read, or results not
+        written; what was finished stays.
 
     Notes
     -----
@@ -182,17 +181,18 @@ class _Job:
         if n_frames % n_images:
             whole = n_frames // n_images * n_images
             first = self.frames.start
-            remedy = f"choose whole series by --frames {first}:{first + whole}" if whole else "choose another"
+            remedy = f"choose whole series by --frames {first}:{first + whole}"
             raise SettingsError(
                 f"{name} takes focal series of {n_images} images, got {n_frames} "
-                f"frame{'s' if n_frames > 1 else ''} of {self.stack.source}; {remedy}"
-                + ("" if whole else " model")
+                f"frame{'s' if n_frames > 1 else ''} of {self.stack.source}; "
+                f"{remedy if whole else 'choose another model'}"
             )
         if self.stack.pixel_nm is None:
             raise CalibrationError(
                 f"{self.stack.source}: a network needs the pixel size, which the file does not give; give "
                 "--pixel-nm"
             )
+        choose_sampling(self.trained, self.sampling_A)
         defoci = self.settings.defoci_A()
         if defoci is not None and len(defoci) not in (1, n_images):
             raise SettingsError(f"defocus_A: expected 1 or {n_images} numbers for {name}, got {len(defoci)}")
@@ -320,10 +320,10 @@ class _Job:
     def preview(self, records: list[dict[str, Any]]) -> None:
         """Draw a few frames beside their maps."""
         usable = [number for number, record in enumerate(records) if not record["fault"]]
-        if not usable:
+        chosen = {usable[round(at)] for at in np.linspace(0, len(usable) - 1, _PREVIEWS) if usable}
+        if not chosen:
             return
-        chosen = sorted({usable[round(at)] for at in np.linspace(0, len(usable) - 1, _PREVIEWS)})
-        drawn = [self._shown(number) for number in chosen]
+        drawn = [self._shown(number) for number in sorted(chosen)]
         png = draw_predictions(
             drawn,
             classes=self.reading.classes,

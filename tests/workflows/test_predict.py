@@ -218,11 +218,14 @@ def test_what_cannot_be_is_refused_in_one_line(models, tmp_path):
     plain = Stack.from_array(frames)
     with pytest.raises(CalibrationError, match="the file does not give; give --pixel-nm"):
         predict_movie(models / "dark", plain, tmp_path / "out")
+    with pytest.raises(CalibrationError, match="pixel size of 500 Å is too far from the"):
+        predict_movie(models / "dark", plain, tmp_path / "out", PredictSettings(pixel_nm=50))
     with pytest.raises(SettingsError, match="expected some of 0:1, got 4:9"):
         predict_movie(models / "dark", plain, tmp_path / "out", PredictSettings(frames="4:9"))
     with pytest.raises(SettingsError, match="expected 1 or 3 numbers for series, got 2"):
         three = Stack.from_array(np.repeat(frames, 3, axis=0), pixel_nm=0.1)
         predict_movie(models / "series", three, tmp_path / "out", PredictSettings(defocus_A="1,2"))
+    assert not (tmp_path / "out").exists()
     for values, said in (({"frames": "a:b"}, "frames A:B"), ({"defocus_A": "x"}, "numbers in Å")):
         with pytest.raises(SettingsError, match=said):
             read_predict_settings(values)
