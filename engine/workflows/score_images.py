@@ -218,7 +218,7 @@ def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str
     >>> from ..learn.model_cards import ModelCard
     >>> from ..learn.trained import NetworkSpec
     >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
-    >>> trained = TrainedModel(NetworkSpec("compact"), card, {})
+    >>> trained = TrainedModel(NetworkSpec("compact", {"in_channels": 2}), card, {})
     >>> outside_trained(trained, {"defocus_A": 10.0, "defocus_2_A": 60.0})
     ['defocus_A']
     """
