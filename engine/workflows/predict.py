@@ -24,16 +24,10 @@ from ..files.maps import create_maps, open_maps
 from ..files.read import open_movie
 from ..learn.model_files import load_model
 from ..learn.predict import choose_sampling
+from ..learn.reading import Reading, choose_reading, predict_maps
 from ..learn.trained import TrainedModel
 from ..report.predictions import PredictedFrame, draw_predictions, main_map
-from .predict_frames import (
-    NamedPredictor,
-    Reading,
-    choose_reading,
-    find_fault,
-    predict_maps,
-    read_series,
-)
+from .predict_frames import NamedPredictor, find_fault, read_series
 from .predict_notes import fault_notes, range_notes
 from .predict_settings import PredictSettings
 

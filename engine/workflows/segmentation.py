@@ -17,6 +17,7 @@ from ..images.threshold import choose_threshold, segment_by_threshold
 from ..learn.model_cards import outside_range
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
+from ..learn.reading import Reading, choose_reading, predict_maps
 
 PROBABILITY_THRESHOLD = 0.9
 _READ_BYTES = 64 * 2**20
@@ -48,7 +49,9 @@ class Segmentation:
     def mask(self, index: int, frame: np.ndarray) -> np.ndarray:
         """Mark the particles of a frame, an array (Y, X) of bool."""
         if self.model:
-            return _predictor(self.model)(frame, sampling_A=self.sampling_A)[..., 0] > PROBABILITY_THRESHOLD
+            predictor, reading = _open_model(self.model)
+            maps = predict_maps(predictor, frame[np.newaxis], reading, sampling_A=self.sampling_A)
+            return reading.label_pixels(maps) > 0
         if self.masks is None:
             return segment_by_threshold(frame, **self.threshold)
         mask = self.masks.read(index, index + 1)[0]
@@ -69,7 +72,7 @@ class Segmentation:
                 "kind": "model",
                 "name": model.card.name,
                 "sha256": dict(model.card.sha256),
-                "probability_threshold": PROBABILITY_THRESHOLD,
+                "probability_threshold": choose_reading(model).threshold,
             }
         if self.masks is None:
             return {"kind": "threshold", **self.threshold}
@@ -135,9 +138,10 @@ def _check_model(path: str, stack: Stack) -> None:
 
 
 @lru_cache(maxsize=1)
-def _predictor(path: str) -> Predictor:
+def _open_model(path: str) -> tuple[Predictor, Reading]:
     """Make a network ready once a process; one thread, so that bytes do not depend on how many there are."""
-    return Predictor(load_model(path), threads=1)
+    model = load_model(path)
+    return Predictor(model, threads=1), choose_reading(model)
 
 
 def sample_frames(stack: Stack) -> np.ndarray:

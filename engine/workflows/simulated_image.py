@@ -9,10 +9,10 @@ import numpy as np
 
 from ..base.errors import DataError, SettingsError
 from ..generate.dataset import ImageSet
+from ..learn.reading import Reading
 from ..learn.scores import count_pixels
 from ..learn.task import Task, read_task
 from ..report.shown import number
-from .predict_frames import Reading
 from .single_image import SingleImage
 from .train import find_images
 

@@ -13,9 +13,9 @@ from ..base.errors import CalibrationError, DataError, SettingsError
 from ..images.standardise import standardise
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
+from ..learn.reading import Reading, choose_reading
 from ..learn.trained import TrainedModel
 from ..report.image_panels import Drawing, draw_image, draw_spectrum
-from .predict_frames import Reading, choose_reading
 
 _NORMALIZE_A = 12.0
 

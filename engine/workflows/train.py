@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import DataError, ReadError, SettingsError
-from ..generate.dataset import SystemSet
+from ..generate.dataset import ImageSet, SystemSet
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import save_model
+from ..learn.reading import COLUMN_LABELS
 from ..learn.samples import Samples, SampleSettings, open_samples
+from ..learn.task import read_task
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
 from ..report.learning import draw_learning_curves
@@ -205,8 +207,15 @@ def _card(
             "settings": json.loads(settings.model_dump_json()),
             "epochs": len(result.curves),
             "systems": samples.n_systems,
+            **_spots(folders[0]),
         },
         figures={key: float(value) for key, value in best.items() if key.startswith("val_")},
         limits=("Judged on simulated images alone.",),
         licence="BSD-3-Clause",
     )
+
+
+def _spots(folder: Path) -> dict[str, float]:
+    """Give the size of the spots that columns were labelled with, which tells how maps are read."""
+    task, parameters = read_task(ImageSet(folder))
+    return {"spotsize_A": float(parameters["spotsize"])} if task.label in COLUMN_LABELS else {}

@@ -14,6 +14,7 @@ from ..base.blocks import Runner, run_serial
 from ..base.errors import ReadError, SettingsError
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
+from ..learn.reading import COLUMN_LABELS
 from ..learn.training import Curves
 from .images import make_images
 from .parameters import ImageParameters, check_parameters
@@ -266,6 +267,7 @@ def publish_zoo_model(
         If the system refuses to write.
     """
     trained = load_model(model)
+    spots = {"spotsize_A": recipe.parameters("train").spotsize} if trained.card.label in COLUMN_LABELS else {}
     how = recipe.model_dump(mode="json", exclude={"task", "limits", "licence"})
     card = replace(
         trained.card,
@@ -275,7 +277,7 @@ def publish_zoo_model(
         limits=recipe.limits,
         licence=recipe.licence,
         figures=dict(figures),
-        recipe={**trained.card.recipe, "zoo": how},
+        recipe={**trained.card.recipe, **spots, "zoo": how},
     )
     target = Path(folder) if folder is not None else zoo_folder()
     return save_model(target / recipe.name, trained.network, trained.spec, card)
