@@ -158,8 +158,7 @@ def adapt_to_frames(
         "version": trained.card.version,
         "sha256": trained.fingerprint,
     }
-    data = [labelled.sources["frames_fingerprint"], labelled.sources["masks_fingerprint"]]
-    claim_run(out, settings, data, restart=restart, based_on=based_on)
+    claim_run(out, settings, list(labelled.fingerprints.values()), restart=restart, based_on=based_on)
     before = score_frames(trained, labelled, judged)
     network = trained.network
     if settings.fix_normalisation:
@@ -322,7 +321,7 @@ def _card(
         task=f"{card.task or card.label}; adapted to {len(labelled)} labelled frames",
         recipe={
             "based_on": based_on,
-            "data": labelled.sources,
+            "data": {**labelled.sources, **labelled.fingerprints},
             "settings": json.loads(settings.model_dump_json()),
             "epochs": len(result.curves),
             "notes": list(labelled.notes),

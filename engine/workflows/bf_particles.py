@@ -137,7 +137,7 @@ def bin_frames(
     options = {"order": 1, "mode": "reflect", "anti_aliasing": n > 1, "preserve_range": True}
     frames = [resize(image[:rows, :columns].astype(np.float32), shape, **options) for image in images]
     inside = [downscale_local_mean(mask[:rows, :columns].astype(np.float32), (n, n)) >= 0.5 for mask in masks]
-    sources = {"frames": name, "frames_fingerprint": name, "masks": name, "masks_fingerprint": name}
+    sources = {"frames": name, "masks": name}
     return LabelledFrames(
         np.asarray(frames, np.float32), np.asarray(inside, np.uint8), recipe.sampling_A / 10, None, sources
     )

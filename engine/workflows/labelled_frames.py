@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class LabelledFrames:
     dose_e_per_A2 : array (T,) or None
         Dose of each frame [e⁻/Å²], where known.
     sources : dict of str to str
-        Where frames and masks come from, and their fingerprints.
+        Where frames and masks come from.
     notes : tuple of str
         What a user should know of how labels were read.
     """
@@ -47,6 +48,15 @@ class LabelledFrames:
     def sampling_A(self) -> float:
         """Side of a pixel [Å]."""
         return 10 * self.pixel_nm
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Sha256 of the pixels of frames and of masks: the same wherever the files lie."""
+        parts = {"frames_sha256": self.frames, "masks_sha256": self.masks}
+        return {
+            name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest()
+            for name, part in parts.items()
+        }
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -120,12 +130,7 @@ def read_labelled_frames(
     empty = int(np.count_nonzero(~inside.any(axis=(1, 2))))
     if empty:
         notes.append(f"{empty} of {len(inside)} masks are empty: learnt from as frames without a particle")
-    sources = {
-        "frames": movie.source,
-        "frames_fingerprint": movie.fingerprint,
-        "masks": painted.source,
-        "masks_fingerprint": painted.fingerprint,
-    }
+    sources = {"frames": movie.source, "masks": painted.source}
     recorded = movie.read(0, movie.n_frames)
     return LabelledFrames(recorded, inside, movie.pixel_nm, movie.dose_e_per_A2, sources, tuple(notes))
 

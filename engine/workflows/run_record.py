@@ -32,7 +32,7 @@ def claim_run(
     settings : BaseModel
         Settings with a field `epochs`.
     data : sequence of str
-        Where data come from.
+        Where data come from; fingerprints of what may not change where there is a model to start from.
     restart : bool
         Whether an earlier run is gone on with.
     based_on : dict of str to str or None
@@ -58,7 +58,7 @@ def claim_run(
             raise SettingsError(f"{out}: holds a run; give --restart to go on with it, or another folder")
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
-            same = [before.get(name) == record.get(name) for name in ("settings", "based_on")]
+            same = [before.get(name) == record.get(name) for name in ("settings", "based_on", "data")]
         except (OSError, ValueError, AttributeError):
             raise ReadError(f"{path}: expected the record of a run; choose another folder") from None
         if not same[0]:
@@ -67,5 +67,7 @@ def claim_run(
             )
         if not same[1]:
             raise SettingsError(f"{path}: that run started from another model; choose another folder")
+        if based_on is not None and not same[2]:
+            raise SettingsError(f"{path}: that run learnt from other frames; choose another folder")
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -73,7 +73,7 @@ def test_a_model_learns_a_sample_and_says_how_well(start, adapted):
     assert card.recipe["based_on"]["name"] == "plain"
     assert card.recipe["based_on"]["sha256"] == load_model(start).fingerprint
     assert len(card.recipe["used"]) == 4
-    assert card.recipe["data"]["frames_fingerprint"]
+    assert len(card.recipe["data"]["frames_sha256"]) == 64
     assert card.figures["f1_after"] == pytest.approx(adapted.after["f1"])
     assert "f1" not in card.figures
     assert "figures of plain do not hold" in " ".join(card.limits)
@@ -92,6 +92,10 @@ def test_going_on_is_the_same_as_not_stopping(start, tmp_path):
     one, two = load_model(once.model).weights, load_model(twice.model).weights
     assert all(np.array_equal(one[name], two[name]) for name in one)
     other_start = make_model(tmp_path / "other", seed=4)
+    (tmp_path / "others").mkdir()
+    with pytest.raises(SettingsError, match="learnt from other frames"):
+        others = label(tmp_path / "others", count=4)
+        adapt_model(start, *others, tmp_path / "twice", AdaptSettings(**settings), restart=True)
     with pytest.raises(SettingsError, match="started from another model"):
         adapt_model(other_start, frames, masks, tmp_path / "twice", AdaptSettings(**settings), restart=True)
 

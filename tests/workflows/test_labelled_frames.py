@@ -1,5 +1,7 @@
 """Labels that people make: masks, pictures, probabilities, numbers of particles; what is none."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -92,7 +94,8 @@ def test_labels_come_from_every_usual_file(tmp_path, kind):
     read = read_labelled_frames(frames(tmp_path), labels, pixel_nm=0.05)
     np.testing.assert_array_equal(read.masks, np.stack([SQUARE] * 3))
     assert read.sampling_A == pytest.approx(0.5)
-    assert read.sources["masks_fingerprint"]
+    assert read.sources["masks"] == str(labels)
+    assert read.fingerprints["masks_sha256"] == hashlib.sha256(read.masks.tobytes()).hexdigest()
     assert read.notes == ()
 
 
