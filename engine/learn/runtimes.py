@@ -184,7 +184,16 @@ def _start_keras(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
     network = trained.network
     # XLA takes longer to compile than it saves on a CPU.
     network.compile(jit_compile=False)
-    return lambda images: np.asarray(network.predict_on_batch(images))
+    # One function a shape: TensorFlow makes one for all shapes of the second, which some layers refuse.
+    functions: dict[tuple[int, ...], Any] = {}
+
+    def infer(images: np.ndarray) -> np.ndarray:
+        network.predict_function = functions.get(images.shape)
+        maps = np.asarray(network.predict_on_batch(images))
+        functions[images.shape] = network.predict_function
+        return maps
+
+    return infer
 
 
 def _import_openvino() -> Any:

@@ -59,6 +59,14 @@ def test_same_maps_as_keras(tmp_path, compact, runtime):
     assert_same_masks(second, np.asarray(compact.network(images(1), training=False)))
 
 
+def test_keras_takes_one_shape_after_the_other(compact):
+    rng = np.random.default_rng(5)
+    for shape in ((1, 64, 64), (1, 96, 64), (1, 64, 64)):
+        batch = rng.normal(size=(*shape, compact.spec.in_channels)).astype(np.float32)
+        maps = choose_runtime(compact, shape, runtime="keras")(batch)
+        np.testing.assert_allclose(maps, np.asarray(compact.network(batch, training=False)), atol=1e-5)
+
+
 def test_fused_is_the_choice_for_an_msdnet(tmp_path, msdnet):
     run = choose_runtime(msdnet, SHAPE, cache=tmp_path)
     assert run.name == "fused"
