@@ -97,7 +97,7 @@ def _one_line(error: CycloptsError) -> str:
     if type(cause).__name__ == "ValidationError":
         from pydantic import ValidationError
 
-        from temflux.engine.workflows.settings import explain
+        from temflux.engine.workflows.checked_settings import explain
 
         if isinstance(cause, ValidationError):
             return explain(cause)

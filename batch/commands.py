@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from temflux.engine.base.errors import ReadError, SettingsError, TemfluxError
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.demo import make_demo_movie
 from temflux.engine.workflows.info import describe_movie
-from temflux.engine.workflows.settings import TrackSettings, read_settings
+from temflux.engine.workflows.settings import TrackSettings
 
 from .exit_codes import GOOD, SOME_FAILED
 from .plan import Movie, plan_movies
@@ -147,7 +148,7 @@ def _merge_settings(path: Path | None, typed: TrackSettings | None) -> TrackSett
             raise SettingsError(f"{path}: expected one JSON object of settings, got {type(values).__name__}")
     if typed is not None:
         values |= typed.model_dump(exclude_unset=True)
-    return read_settings(values)
+    return check_settings(TrackSettings, values)
 
 
 def _plain(value: Any) -> str:

@@ -13,7 +13,8 @@ from rich.console import Console
 from temflux.engine.base.errors import SettingsError
 from temflux.engine.learn.training import Curves
 from temflux.engine.workflows.adapt import AdaptedRun, adapt_model
-from temflux.engine.workflows.adapt_settings import AdaptSettings, read_adapt_settings
+from temflux.engine.workflows.adapt_settings import AdaptSettings
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings
 
@@ -114,7 +115,7 @@ def _adapt_settings(chosen: TrainSettings, given: dict[str, float | int]) -> Ada
     strange = [_flag(name) for name in typed if name not in AdaptSettings.model_fields]
     if strange:
         raise SettingsError(f"{', '.join(strange)}: not with --from, the model has what it was made with")
-    return read_adapt_settings({**typed, **given})
+    return check_settings(AdaptSettings, {**typed, **given})
 
 
 def _tell_adapted(console: Console, run: AdaptedRun, seconds: float) -> None:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ..base.errors import SettingsError
-from .settings import explain
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AdaptSettings(BaseModel):
@@ -50,32 +44,3 @@ class AdaptSettings(BaseModel):
     )
     compiled: bool = Field(True, description="Compile the steps.")
     seed: int = Field(100, ge=0, description="Seed of samples, and of which frames are kept back.")
-
-
-def read_adapt_settings(values: Mapping[str, Any]) -> AdaptSettings:
-    """Validate settings of fine-tuning from a record, a dialog, or the command line.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `AdaptSettings`.
-
-    Returns
-    -------
-    AdaptSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_adapt_settings({"held_out": 2}).held_out
-    2
-    """
-    try:
-        return AdaptSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error, AdaptSettings)) from None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.errors import SettingsError
-from .settings import explain
 
 
 class DoseLimitSettings(BaseModel):
@@ -64,32 +62,3 @@ class DoseLimitSettings(BaseModel):
         if len(doses) == 1:
             raise SettingsError(f"doses: expected two or more, got {doses[0]:g}")
         return doses or [float(dose) for dose in np.geomspace(self.lowest, self.highest, self.steps)]
-
-
-def read_dose_limit_settings(values: Mapping[str, Any]) -> DoseLimitSettings:
-    """Validate settings of the study from a record or a dialog.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `DoseLimitSettings`.
-
-    Returns
-    -------
-    DoseLimitSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_dose_limit_settings({"threshold": 0.9}).threshold
-    0.9
-    """
-    try:
-        return DoseLimitSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error, DoseLimitSettings)) from None

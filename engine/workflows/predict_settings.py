@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..base.errors import SettingsError
-from .settings import explain
 
 _FRAMES = re.compile(r"(\d*):(\d*)")
 
@@ -94,32 +92,3 @@ class PredictSettings(BaseModel):
     def defoci_A(self) -> list[float] | None:
         """Defocus of each image of a series [Å]; None where not given."""
         return None if self.defocus_A is None else [float(part) for part in self.defocus_A.split(",")]
-
-
-def read_predict_settings(values: Mapping[str, Any]) -> PredictSettings:
-    """Validate settings of prediction from a record or a dialog.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `PredictSettings`.
-
-    Returns
-    -------
-    PredictSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_predict_settings({"threshold": 0.9}).threshold
-    0.9
-    """
-    try:
-        return PredictSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error, PredictSettings)) from None

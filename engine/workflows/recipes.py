@@ -24,7 +24,7 @@ from ..generate.oxide import oxide_columns
 from ..generate.sheet import crystal_sheet, mx2_sheet
 from ..generate.supported import supported_particle
 from ..generate.system import System
-from .settings import explain
+from .checked_settings import explain
 
 # Publication I takes that of sulphur in MoS2 at 300 K for all materials of its database.
 _UNKNOWN_DISPLACEMENT_A = 0.055

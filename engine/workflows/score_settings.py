@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ..base.errors import SettingsError
-from .settings import explain
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ScoreSettings(BaseModel):
@@ -50,32 +46,3 @@ class ScoreSettings(BaseModel):
         "auto", description="What runs the network."
     )
     seed: int = Field(100, ge=0, description="Seed of empty frames, of scrambling and of the intervals.")
-
-
-def read_score_settings(values: Mapping[str, Any]) -> ScoreSettings:
-    """Validate settings of scoring from a record or a dialog.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `ScoreSettings`.
-
-    Returns
-    -------
-    ScoreSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_score_settings({"threshold": 0.9}).threshold
-    0.9
-    """
-    try:
-        return ScoreSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error, ScoreSettings)) from None

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from ..base.errors import SettingsError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class TrackSettings(BaseModel):
@@ -134,60 +131,3 @@ class TrackSettings(BaseModel):
     def named_particles(self) -> set[int]:
         """Particles whose spectra are asked for by number."""
         return set() if self.spectra in ("all", "none") else {int(part) for part in self.spectra.split(",")}
-
-
-def read_settings(values: Mapping[str, Any]) -> TrackSettings:
-    """Validate settings from a file or a dialog.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `TrackSettings`.
-
-    Returns
-    -------
-    TrackSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_settings({"memory": 2}).memory
-    2
-    """
-    try:
-        return TrackSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error)) from None
-
-
-def explain(error: ValidationError, model: type[BaseModel] = TrackSettings) -> str:
-    """Say in one line what is wrong with settings.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        What the model raised.
-    model : type
-        The model.
-
-    Returns
-    -------
-    str
-        "name: what is wrong (got value)" for each setting, joined by semicolons.
-    """
-    said = []
-    for fault in error.errors():
-        name = ".".join(str(part) for part in fault["loc"]) or "settings"
-        if fault["type"] == "extra_forbidden":
-            known = ", ".join(model.model_fields)
-            said.append(f"{name}: no such setting; known are {known}")
-        elif fault["type"] == "value_error":
-            said.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-        else:
-            said.append(f"{name}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
-    return "; ".join(said)

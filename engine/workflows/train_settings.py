@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ..base.errors import SettingsError
-from .settings import explain
+from pydantic import BaseModel, ConfigDict, Field
 
 _EMPTY_SHARE_OF_MASKS = 0.2
 
@@ -76,32 +72,3 @@ class TrainSettings(BaseModel):
         if self.empty_share is not None:
             return self.empty_share
         return _EMPTY_SHARE_OF_MASKS if label == "Mask" else 0.0
-
-
-def read_train_settings(values: Mapping[str, Any]) -> TrainSettings:
-    """Validate settings of training from a record or a dialog.
-
-    Parameters
-    ----------
-    values : mapping from name to value
-        Any of the fields of `TrainSettings`.
-
-    Returns
-    -------
-    TrainSettings
-        The values, with defaults for those not given.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each setting at fault.
-
-    Examples
-    --------
-    >>> read_train_settings({"net": "msdnet", "layers": 25}).layers
-    25
-    """
-    try:
-        return TrainSettings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error, TrainSettings)) from None

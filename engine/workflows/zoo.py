@@ -16,13 +16,13 @@ from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
 from ..learn.reading import COLUMN_LABELS
 from ..learn.training import Curves
+from .checked_settings import check_settings, explain
 from .images import make_images
 from .parameters import ImageParameters, check_parameters
 from .recipes import Recipe, read_recipe
-from .settings import explain
 from .structures import make_structures, recipe_key
 from .train import TrainedRun, train_network
-from .train_settings import read_train_settings
+from .train_settings import TrainSettings
 
 Progress = Callable[[str, int, int], None]
 
@@ -227,7 +227,7 @@ def train_zoo_model(
         As `train_network` raises them.
     """
     run = Path(work) / recipe.name
-    settings = read_train_settings(recipe.train)
+    settings = check_settings(TrainSettings, recipe.train)
     restart = (run / "run.json").exists()
     return train_network(
         data.train, data.validation, run, settings, restart=restart, progress=progress, on_epoch=on_epoch

@@ -8,7 +8,8 @@ from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import load_model, save_model
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.adapt import adapt_model
-from temflux.engine.workflows.adapt_settings import AdaptSettings, read_adapt_settings
+from temflux.engine.workflows.adapt_settings import AdaptSettings
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.held_out import choose_held_out
 from temflux.models.networks import build_network
 
@@ -153,7 +154,7 @@ def test_bad_input_is_said_before_anything_is_written(start, tmp_path):
     with pytest.raises(DataError, match="images and crops of 4 px or more"):
         adapt_model(start, small / "f.npy", small / "f.npy", tmp_path / "run", AdaptSettings(pixel_nm=0.03))
     with pytest.raises(SettingsError, match="held_out: input should be greater than or equal to 0"):
-        read_adapt_settings({"held_out": -1})
+        check_settings(AdaptSettings, {"held_out": -1})
     assert not (tmp_path / "run").exists()
 
 

@@ -8,8 +8,9 @@ from PIL import Image
 
 from temflux.engine.base.errors import DataError, ReadError, SettingsError
 from temflux.engine.workflows import dose_limit
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.dose_limit import choose_study_folder, study_dose
-from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings, read_dose_limit_settings
+from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings
 
 from .scored import make_dataset, make_model
 
@@ -117,7 +118,7 @@ def test_bad_settings_are_one_line(model, settings, tmp_path):
         with pytest.raises(SettingsError, match=said):
             study_dose(model, tmp_path / "out", DoseLimitSettings(**values))
     with pytest.raises(SettingsError, match="treshold: no such setting"):
-        read_dose_limit_settings({"treshold": 0.9})
+        check_settings(DoseLimitSettings, {"treshold": 0.9})
 
 
 def test_doses_that_are_asked_for_are_taken():

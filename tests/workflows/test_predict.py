@@ -11,8 +11,9 @@ import zarr
 from temflux.engine.base.errors import CalibrationError, DataError, SettingsError, WriteError
 from temflux.engine.base.stack import Stack
 from temflux.engine.workflows import predict as workflow
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.predict import predict_movie
-from temflux.engine.workflows.predict_settings import PredictSettings, read_predict_settings
+from temflux.engine.workflows.predict_settings import PredictSettings
 from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
 from tests.movies import disc_movie, save_movie
@@ -228,7 +229,7 @@ def test_what_cannot_be_is_refused_in_one_line(models, tmp_path):
     assert not (tmp_path / "out").exists()
     for values, said in (({"frames": "a:b"}, "frames A:B"), ({"defocus_A": "x"}, "numbers in Å")):
         with pytest.raises(SettingsError, match=said):
-            read_predict_settings(values)
+            check_settings(PredictSettings, values)
 
 
 def test_a_network_that_overflows_is_named(tmp_path):

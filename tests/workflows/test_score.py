@@ -9,8 +9,9 @@ from PIL import Image
 
 from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError
 from temflux.engine.workflows import score as scoring
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.score import choose_out, score_model
-from temflux.engine.workflows.score_settings import ScoreSettings, read_score_settings
+from temflux.engine.workflows.score_settings import ScoreSettings
 
 from .scored import Knowing, change_journal, labels_by_image, make_dataset, make_model
 
@@ -202,7 +203,7 @@ def test_what_is_missing_is_said(masks, disks, models, tmp_path):
     with pytest.raises(DataError, match="missing; columns are scored by their positions"):
         score_model(models["disk"], no_points, tmp_path / "out", few())
     with pytest.raises(SettingsError, match="threshold: input should be less than 1"):
-        read_score_settings({"threshold": 1.5})
+        check_settings(ScoreSettings, {"threshold": 1.5})
 
 
 def test_a_score_has_a_folder_of_its_own(models, masks):

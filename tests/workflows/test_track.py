@@ -12,7 +12,8 @@ from temflux.engine.base.stack import Stack
 from temflux.engine.generate.phantom import phantom_movie
 from temflux.engine.measure.fourier import pair_ratio
 from temflux.engine.report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
-from temflux.engine.workflows.settings import TrackSettings, read_settings
+from temflux.engine.workflows.checked_settings import check_settings
+from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
 from tests.movies import FRAME_S, PIXEL_NM, disc_movie, disc_stack, save_movie
 
@@ -190,7 +191,7 @@ def test_the_dose_of_each_frame_is_measured_in_vacuum():
 )
 def test_half_a_dose_is_refused(given, said):
     with pytest.raises(SettingsError, match=said):
-        read_settings(given)
+        check_settings(TrackSettings, given)
 
 
 def test_a_vacuum_beyond_the_frame_is_refused():
@@ -284,7 +285,7 @@ def test_a_missing_file_is_said(tmp_path):
 )
 def test_settings_out_of_range_are_named(values, said):
     with pytest.raises(SettingsError, match=said):
-        read_settings(values)
+        check_settings(TrackSettings, values)
 
 
 def test_impossible_calibration_is_refused():

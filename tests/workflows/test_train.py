@@ -5,12 +5,13 @@ import pytest
 
 from temflux.engine.base.errors import ReadError, SettingsError
 from temflux.engine.learn.model_files import load_model
+from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.images import make_images
 from temflux.engine.workflows.parameters import check_parameters
 from temflux.engine.workflows.recipes import FlakeRecipe
 from temflux.engine.workflows.structures import make_structures
 from temflux.engine.workflows.train import train_network
-from temflux.engine.workflows.train_settings import TrainSettings, read_train_settings
+from temflux.engine.workflows.train_settings import TrainSettings
 
 TINY = {"channels": 4, "levels": 2, "epochs": 2, "batch_size": 2, "crop_px": 32, "compiled": False}
 
@@ -68,7 +69,7 @@ def test_a_run_is_not_written_over(dataset, tmp_path):
 )
 def test_bad_settings_are_one_line(values, said):
     with pytest.raises(SettingsError) as caught:
-        read_train_settings(values)
+        check_settings(TrainSettings, values)
     assert said in str(caught.value)
 
 
