@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from temflux.engine.images.threshold import choose_threshold, segment_by_threshold
 from temflux.engine.learn.model_files import load_model
+from temflux.engine.learn.orientations import predict_orientations
 from temflux.engine.learn.predict import Predictor
 from temflux.engine.learn.score_shapes import count_instances
 from temflux.engine.measure.instances import label_instances
@@ -52,25 +53,35 @@ def score(found: list[np.ndarray], truths: np.ndarray, *, split: bool = False) -
     return {"IoU": float(np.mean(ious)), "least": min(ious), "error": error, "F1": f1}
 
 
-def marks(model: Path, crops: np.ndarray, recipe: BfRecipe) -> list[np.ndarray]:
+def marks(model: Path, crops: np.ndarray, recipe: BfRecipe, *, orientations: int = 1) -> list[np.ndarray]:
     predictor = Predictor(load_model(model), runtime="keras")
-    return [predictor(crop, sampling_A=10 * recipe.pixel_nm)[..., 0] > 0.5 for crop in crops]
+
+    def predict(frame: np.ndarray) -> np.ndarray:
+        return predictor(frame, sampling_A=10 * recipe.pixel_nm)
+
+    maps = [predict_orientations(predict, crop, orientations=orientations) for crop in crops]
+    return [one[..., 0] > 0.5 for one in maps]
 
 
 def cross_validate(
     recipe: BfRecipe, work: Path, crops: tuple[np.ndarray, np.ndarray], *, few: int | None = None
-) -> list[np.ndarray]:
-    """Marks of all crops, each by a network that has not seen it; of few, of four chosen of the sixteen."""
+) -> dict[int, list[np.ndarray]]:
+    """Marks of all crops by networks that have not seen them, of one and of eight orientations.
+
+    With `few`, each network learns from so many of the sixteen.
+    """
     images, masks = crops
     start = make_start(recipe, work / "start")
-    found: list[np.ndarray] = [np.zeros(0)] * len(images)
+    found = {orientations: [np.zeros(0)] * len(images) for orientations in (1, 8)}
     for number, (learnt, judged) in enumerate(folds(len(images))):
         chosen = learnt if few is None else learnt[number % 4 :: len(learnt) // few][:few]
         name = f"fold-{number}" if few is None else f"few-{number}"
         changed = {} if few is None else FEW_SETTINGS
         run = adapt_to_crops(recipe, start, (images[chosen], masks[chosen]), work / name, **changed)
-        for crop, mask in zip(judged, marks(run.model, images[judged], recipe), strict=True):
-            found[crop] = mask
+        for orientations, frames in found.items():
+            marked = marks(run.model, images[judged], recipe, orientations=orientations)
+            for crop, mask in zip(judged, marked, strict=True):
+                frames[crop] = mask
     return found
 
 
@@ -83,23 +94,20 @@ def bench() -> list[dict]:
     chain = [by_tuned_chain(image) for image in images]
     own = [segment_by_threshold(image, **choose_threshold(image)) for image in images]
     peer = score(chain, masks, split=True)
+    start = make_start(recipe, WORK / "start")
     tried = {
         "null: another crop's mask": (None, None, score(list(np.roll(masks > 0, 1, axis=0)), masks)),
         "tuned chain (background, Gaussian 4 px, Otsu)": (None, None, score(chain, masks)),
         "the same, split by watershed": (None, None, peer),
         "temflux threshold, split by watershed": (None, None, score(own, masks, split=True)),
-        "simulations alone": (
-            None,
-            None,
-            score(marks(make_start(recipe, WORK / "start"), images, recipe), masks),
-        ),
-        f"fine-tuned on {FEW} crops": (
-            0.96,
-            0.97,
-            score(cross_validate(recipe, WORK, (images, masks), few=FEW), masks),
-        ),
-        "5-fold cross-validation": (0.97, 0.98, score(cross_validate(recipe, WORK, (images, masks)), masks)),
+        "simulations alone": (None, None, score(marks(start, images, recipe), masks)),
     }
+    for few, name, iou, f1 in (
+        (FEW, f"fine-tuned on {FEW} crops", 0.96, 0.97),
+        (None, "5-fold cross-validation", 0.97, 0.98),
+    ):
+        for orientations, found in cross_validate(recipe, WORK, (images, masks), few=few).items():
+            tried[f"{name}, {orientations} orientations"] = (iou, f1, score(found, masks))
     rows = []
     for name, (iou, f1, measured) in tried.items():
         plus = f" (standard error {measured['error']:.4f}, least {measured['least']:.3f})"
