@@ -203,6 +203,8 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
     Examples
     --------
     >>> card = ModelCard("mine", ranges={"sampling_A": (0.05, 0.1), "dose_e_per_A2": (10.0, 1e6)})
+    >>> outside_range(card, sampling_A=0.0998, dose_e_per_A2=9.0), outside_range(card, sampling_A=0.1005)
+    ([], [])
     >>> outside_range(card, sampling_A=0.2, dose_e_per_A2=400.0)
     ['sampling of 0.2 Å/px: mine was trained on 0.05 to 0.1 Å/px']
     """
@@ -212,7 +214,9 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
             continue
         low, high = card.ranges[name]
         numbers = [float(value)] if isinstance(value, (int, float)) else [float(one) for one in value]
-        least, most = low - _TOLERANCE * abs(low), high + _TOLERANCE * abs(high)
+        # A range is that of finitely many draws, so it ends a little short of what they were drawn from.
+        slack = _TOLERANCE * (high - low)
+        least, most = low - _TOLERANCE * abs(low) - slack, high + _TOLERANCE * abs(high) + slack
         outside = [one for one in numbers if not least <= one <= most]
         if outside:
             words, unit = _WORDS.get(name, (name, ""))
