@@ -214,9 +214,7 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
             continue
         low, high = card.ranges[name]
         numbers = [float(value)] if isinstance(value, (int, float)) else [float(one) for one in value]
-        # A range is that of finitely many draws, so it ends a little short of what they were drawn from.
-        slack = _TOLERANCE * (high - low)
-        least, most = low - _TOLERANCE * abs(low) - slack, high + _TOLERANCE * abs(high) + slack
+        least, most = _with_slack(low, high)
         outside = [one for one in numbers if not least <= one <= most]
         if outside:
             words, unit = _WORDS.get(name, (name, ""))
@@ -224,3 +222,13 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
             line = f"{words} of {found} {unit}: {card.name} was trained on {low:g} to {high:g} {unit}"
             lines.append(line.replace(" :", ":").rstrip())
     return lines
+
+
+def _with_slack(low: float, high: float) -> tuple[float, float]:
+    """Widen a range a little: it is that of finitely many draws, so it ends short of what they came from."""
+    least, most = low - _TOLERANCE * abs(low), high + _TOLERANCE * abs(high)
+    if 0 < 10 * low < high:
+        factor = (high / low) ** _TOLERANCE
+        return least / factor, most * factor
+    slack = _TOLERANCE * (high - low)
+    return least - slack, most + slack
