@@ -153,11 +153,8 @@ def adapt_to_frames(
     used = [number for number in range(len(labelled)) if number not in kept]
     judged = kept or used
     samples, validation = _open(labelled, task, trained.spec, settings, used, kept)
-    based_on = {
-        "name": trained.card.name,
-        "version": trained.card.version,
-        "sha256": trained.fingerprint,
-    }
+    old = trained.card
+    based_on = {"name": old.name, "version": old.version, "sha256": trained.fingerprint}
     claim_run(out, settings, list(labelled.fingerprints.values()), restart=restart, based_on=based_on)
     before = score_frames(trained, labelled, judged)
     network = trained.network
@@ -175,27 +172,19 @@ def adapt_to_frames(
     )
     tuned = TrainedModel.from_network(network, trained.spec, _ranged(trained.card, labelled))
     after = score_frames(tuned, labelled, judged)
-    where = _say_judged(kept, used)
     best_epoch, notes = result.best_epoch, list(labelled.notes)
     if after["f1"] < before["f1"]:
-        notes.append(
-            f"no better than {trained.card.name} ({after['f1']:.4f} after {before['f1']:.4f}), which is kept"
-        )
-        best_epoch, after, network = 0, before, load_model(start).network
+        notes.append(f"no better than {old.name} ({after['f1']:.4f} after {before['f1']:.4f}), which is kept")
+        tuned, best_epoch, after = load_model(start), 0, before
     elif not kept:
         notes.append("judged on the frames that it learnt from, so figures are too good: label 4 or more")
     card = _card(out.name, tuned.card, labelled, settings, result, based_on)
-    figures = {
-        f"{name}_{when}": value
-        for when, one in (("before", before), ("after", after))
-        for name, value in one.items()
-    }
-    card = replace(
-        card,
-        figures=figures,
-        recipe={**card.recipe, "used": used, "held_out": kept, "best_epoch": best_epoch},
-    )
-    save_model(out / "model", network, trained.spec, card)
+    figures = {f"{name}_before": value for name, value in before.items()}
+    figures |= {f"{name}_after": value for name, value in after.items()}
+    chosen = {"used": used, "held_out": kept, "best_epoch": best_epoch}
+    card = replace(card, figures=figures, recipe={**card.recipe, **chosen})
+    save_model(out / "model", tuned.network, trained.spec, card)
+    where = _say_judged(kept, used)
     return AdaptedRun(
         out, out / "model", result.curves, best_epoch, result.monitor, before, after, where, tuple(notes)
     )
