@@ -62,7 +62,15 @@ class BfRecipe(BaseModel):
     seed: int = Field(100, ge=0, description="Seed of everything.")
     compiled: bool = Field(True, description="Compile the steps.")
     real: dict[str, Any] = Field(
-        {"held_out": 0, "epochs": 14, "samples": 192, "batch_size": 8, "crop_px": 128, "learning_rate": 1e-3},
+        {
+            "held_out": 0,
+            "epochs": 30,
+            "samples": 256,
+            "batch_size": 8,
+            "crop_px": 128,
+            "learning_rate": 1e-3,
+            "fix_normalisation": False,
+        },
         description="Settings of fine-tuning on real crops, as of temflux train --from.",
     )
 

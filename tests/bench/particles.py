@@ -24,7 +24,7 @@ from .segmenting import DATA, by_tuned_chain
 
 WORK = Path(os.environ.get("TEMFLUX_BENCH_WORK", Path(__file__).parents[2] / "build" / "bench" / "particles"))
 FOLDS, FEW, SPECK_PX = 5, 4, 20
-FEW_SETTINGS = {"epochs": 10, "samples": 160}
+FEW_SETTINGS = {"epochs": 12, "samples": 192, "fix_normalisation": True}
 
 
 def folds(n_crops: int) -> list[tuple[list[int], list[int]]]:
