@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from temflux.engine.workflows.train_settings import TrainSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+from .quiet import quieten_tensorflow
 
 _FRAMES_ALONE = ("pixel_nm", "held_out", "samples")
 
@@ -71,8 +71,7 @@ def train(
     int
         0.
     """
-    # TensorFlow tells of its processor and its compiler on every start; errors still come through.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
     console = Console()
     chosen = settings or TrainSettings()
     of_frames = dict(zip(_FRAMES_ALONE, (pixel_nm, held_out, samples), strict=True))

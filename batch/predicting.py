@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from temflux.engine.workflows.predict_settings import PredictSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+from .quiet import quieten_tensorflow
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -49,7 +49,7 @@ def predict(
     int
         0.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
     console = Console()
     began = time.perf_counter()
     with StageProgress(console) as progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from temflux.engine.workflows.score_settings import ScoreSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+from .quiet import quieten_tensorflow
 from .runner import process_runner, usable_jobs
 
 
@@ -129,7 +129,7 @@ def doselimit(
 
 def quieten() -> None:
     """Keep TensorFlow from telling of its processor and its compiler; errors still come through."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
 
 
 def _print_table(console: Console, rows: list[dict[str, Any]], headings: dict[str, str]) -> None:

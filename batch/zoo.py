@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from temflux.engine.workflows.zoo_figures import judge_zoo_model
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
 from .progress import StageProgress
+from .quiet import quieten_tensorflow
 from .runner import process_runner, usable_jobs
 
 
@@ -46,7 +46,7 @@ def make_zoo_model(
     int
         0.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
     console = Console()
     recipe = read_zoo_recipe(name)
     runner = process_runner(usable_jobs(jobs))
