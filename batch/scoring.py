@@ -52,7 +52,7 @@ def score(
     int
         0.
     """
-    quieten()
+    quieten_tensorflow()
     console = Console()
     began = time.perf_counter()
     with StageProgress(console) as progress:
@@ -96,7 +96,7 @@ def doselimit(
     int
         0.
     """
-    quieten()
+    quieten_tensorflow()
     console = Console()
     began = time.perf_counter()
     with StageProgress(console) as progress:
@@ -125,11 +125,6 @@ def doselimit(
     line = f"{systems} systems in {time.perf_counter() - began:.0f} s: {study.folder}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return GOOD
-
-
-def quieten() -> None:
-    """Keep TensorFlow from telling of its processor and its compiler; errors still come through."""
-    quieten_tensorflow()
 
 
 def _print_table(console: Console, rows: list[dict[str, Any]], headings: dict[str, str]) -> None:
