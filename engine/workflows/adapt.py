@@ -24,8 +24,8 @@ from .run_record import claim_run
 
 Progress = Callable[[str, int, int], None]
 
-# Much must be made of few frames. People draw outlines along what noise shows them: more of it, blur and
-# scales from 0.7 to 1.4 cost half of what a network won over a threshold (measured on real micrographs).
+# Much must be made of few frames; but people draw outlines along what noise shows them, so that noise, blur
+# and scale are varied little.
 STRONG = Augmentation(
     brightness=(-0.2, 0.2),
     contrast=(0.7, 1.4),
