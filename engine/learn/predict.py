@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import CalibrationError, DataError, SettingsError
+from ..images.coarsen import coarsen
 from ..images.standardise import standardise
 from .model_cards import outside_range
 from .runtimes import RUNTIMES, Runtime, choose_runtime
@@ -273,14 +274,16 @@ def _check_sampling(sampling_A: float | None, trained: TrainedModel) -> float:
 
 def _resample(series: np.ndarray, factor: float) -> np.ndarray:
     """Change the number of pixels of all images by a factor; pixels that are not finite become the median."""
-    shape = tuple(max(1, round(side * factor)) for side in series.shape[1:])
-    if shape == series.shape[1:]:
+    rows, columns = (max(1, round(side * factor)) for side in series.shape[1:])
+    if (rows, columns) == series.shape[1:]:
         return series
     images = series.astype(np.float32)
     known = np.isfinite(images)
     if not known.all():
         images[~known] = np.median(images[known]) if known.any() else 0
-    return np.stack([_resize(image, shape, order=1 if factor < 1 else 3) for image in images])
+    if factor < 1:
+        return np.stack([coarsen(image, (rows, columns)) for image in images])
+    return np.stack([_resize(image, (rows, columns), order=3) for image in images])
 
 
 def _resize(image: np.ndarray, shape: tuple[int, ...], *, order: int) -> np.ndarray:

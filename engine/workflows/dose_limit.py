@@ -25,6 +25,7 @@ from ..learn.classical import ClassicalMasks, tune_masks
 from ..learn.dose_series import dose_series
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
+from ..learn.reading import choose_reading
 from ..learn.trained import TrainedModel
 from ..report.dose_limit import draw_dose_examples, draw_dose_limit
 from .dose_limit_scenes import Scene, Systems, find_systems, form_scene, read_microscope
@@ -111,10 +112,11 @@ def study_dose(
     doses, parameters, out = settings.chosen_doses(), read_microscope(settings), Path(out)
     systems, others = find_systems(settings, out, runner=runner, told=tell)
     predictor = Predictor(trained, runtime=settings.runtime)
+    threshold = choose_reading(trained, threshold=settings.threshold).threshold
     methods: dict[str, tuple[str, Segment]] = {
         trained.card.name: (
-            f"{trained.fingerprint} {settings.threshold}",
-            lambda image, step: predictor(image, sampling_A=step)[..., 0] > settings.threshold,
+            f"{trained.fingerprint} {threshold}",
+            lambda image, step: predictor(image, sampling_A=step)[..., 0] > threshold,
         )
     }
     classical = None

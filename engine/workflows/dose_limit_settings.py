@@ -35,8 +35,12 @@ class DoseLimitSettings(BaseModel):
     highest: float = Field(1e4, gt=0, description="Highest dose [e⁻/Å²].")
     steps: int = Field(16, ge=2, description="Doses from lowest to highest.")
     repeats: int = Field(3, ge=1, description="Images of each system and dose.")
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="Least probability inside a mask; the published study took 0.9."
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Least probability inside a mask; the model's own, or 0.5, where not given (published: "
+        "0.9).",
     )
     parameters: Path | None = Field(
         None,

@@ -12,6 +12,7 @@ from ..learn.atom_scores import match_columns
 from ..learn.judges import Found, Judge, Truth, choose_judge
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
+from ..learn.reading import choose_reading
 from ..report.scores import draw_examples, draw_scores
 from .score_calibration import CalibrationCount
 from .score_field import Field
@@ -70,7 +71,7 @@ def score_model(
     judge = choose_judge(
         shots.task,
         spotsize_A=shots.spotsize_A,
-        threshold=settings.threshold,
+        threshold=choose_reading(lookers[0].trained, threshold=settings.threshold).threshold,
         boundary_A=settings.boundary,
     )
     chosen = shots.choose(settings.limit)

@@ -13,8 +13,8 @@ class ScoreSettings(BaseModel):
 
     Examples
     --------
-    >>> ScoreSettings(limit=20).threshold
-    0.5
+    >>> ScoreSettings(limit=20).tune_limit
+    12
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -22,8 +22,12 @@ class ScoreSettings(BaseModel):
     limit: int | None = Field(
         None, ge=1, description="Most images to score, evenly from the set; all where not given."
     )
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="Least probability of a mask, or confidence of a column."
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Least probability of a mask, or confidence of a column; the model's own, or 0.5, where "
+        "not given.",
     )
     tune_on: Path | None = Field(
         None,

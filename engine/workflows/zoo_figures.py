@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..base.blocks import Runner, run_serial
+from ..base.seeds import generator
+from ..generate.dataset import ImageSet
+from ..learn.calibration import equal_area_threshold
+from ..learn.model_files import load_model
+from ..learn.predict import Predictor
+from ..learn.sources import DatasetSource
 from .dose_limit import study_dose
 from .dose_limit_settings import DoseLimitSettings
 from .score import score_model
@@ -16,6 +24,7 @@ from .zoo import ZooData, ZooRecipe
 Progress = Callable[[str, int, int], None]
 
 _MOST_BEYOND = 200
+_SEED, _IMAGES_TO_EMPTY, _PIXELS_OF_AN_IMAGE = 100, 5, 20_000
 _CLASSICAL = "tuned classical"
 # Scores by the kind of label, the headline first, which nulls and the classical method are held against.
 _SCORES = (
@@ -63,12 +72,18 @@ def judge_zoo_model(
     """
     work = Path(work)
     figures: dict[str, float | str] = {}
+    threshold = None
+    if load_model(model).card.label == "Mask":
+        threshold = find_threshold(model, data.validation, progress=progress)
+        figures["threshold"] = threshold
     if data.test is not None:
-        settings = ScoreSettings(tune_on=data.validation, baseline_limit=recipe.baseline_limit)
+        settings = ScoreSettings(
+            tune_on=data.validation, baseline_limit=recipe.baseline_limit, threshold=threshold
+        )
         score = score_model(model, data.test, work / f"{recipe.name}-score", settings, progress=progress)
         figures |= pick_figures(score.methods)
         if "temperature" in score.calibration:
-            figures["temperature"] = round(score.calibration["temperature"], 3)
+            figures["fitted_temperature"] = round(score.calibration["temperature"], 3)
             figures["calibration_error"] = round(score.calibration["calibration_error_at_temperature"], 4)
     if data.beyond is not None:
         alone = ScoreSettings(baselines=False, limit=_MOST_BEYOND)
@@ -81,13 +96,53 @@ def judge_zoo_model(
         study = study_dose(
             model,
             work / f"{recipe.name}-doselimit",
-            DoseLimitSettings(count=recipe.dose_systems),
+            DoseLimitSettings(count=recipe.dose_systems, threshold=threshold),
             runner=runner,
             progress=progress,
         )
         for method, limits in study.limits.items():
             figures |= pick_doses(limits, "classical_" if method == _CLASSICAL else "")
     return figures
+
+
+def find_threshold(model: str | Path, validation: str | Path, *, progress: Progress | None = None) -> float:
+    """Find the threshold of a model of masks at which found and true area are equal.
+
+    Parameters
+    ----------
+    model : str or Path
+        Folder of the trained model.
+    validation : str or Path
+        Folder of images; a fifth as many frames of vacuum are looked at beside them.
+    progress : callable or None
+        Told (what is going on, done, total).
+
+    Returns
+    -------
+    float
+        Threshold.
+
+    Raises
+    ------
+    DataError, ReadError
+        If model or images are broken, or do not fit each other.
+    """
+    predictor = Predictor(load_model(model))
+    source = DatasetSource(ImageSet(Path(validation)))
+    truth, found = [], []
+    for item in range(len(source)):
+        rng = generator(_SEED, "threshold", item)
+        shots = [source.read(item, 0)]
+        if item % _IMAGES_TO_EMPTY == 0:
+            shots.append(source.make_empty(rng, item, 0))
+        for shot in shots:
+            maps = predictor(shot.image, sampling_A=shot.sampling_A)
+            kept = rng.choice(maps[..., 0].size, _PIXELS_OF_AN_IMAGE)
+            truth.append(shot.label[..., 0].ravel()[kept] > 0.5)
+            found.append(maps[..., 0].ravel()[kept])
+        if progress is not None:
+            progress("finding the threshold", item + 1, len(source))
+    return equal_area_threshold(np.concatenate(truth), np.concatenate(found))
 
 
 def pick_figures(methods: list[dict[str, Any]]) -> dict[str, float | str]:

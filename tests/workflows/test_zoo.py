@@ -45,7 +45,7 @@ def test_a_recipe_becomes_a_model_of_the_zoo(recipe, tmp_path):
     assert len(again.curves) == len(run.curves) == 1
     figures = judge_zoo_model(recipe, run.model, data, tmp_path / "work")
     assert figures["test_images"] == 2
-    assert {"f1", "iou", "false_area", "classical_f1", "temperature"} <= set(figures)
+    assert {"f1", "iou", "false_area", "classical_f1", "threshold", "fitted_temperature"} <= set(figures)
     assert 0 <= figures["f1"] <= 1
     card = publish_zoo_model(recipe, run.model, figures, folder=tmp_path / "zoo")
     loaded = load_model(tmp_path / "zoo" / "tiny")
