@@ -146,7 +146,7 @@ def predict_frame(
         One image, or a focal series of as many as the network takes.
     sampling_A : float
         Pixel size [Å]. Outside of the range that the network was trained on, the frame is resampled to the
-        nearer end of the range, and the maps back.
+        middle of the range, and the maps back.
     runtime, window_px, batch, cache
         As `Predictor` takes them.
 
@@ -221,7 +221,8 @@ def choose_sampling(trained: TrainedModel, sampling_A: float) -> float:
     Returns
     -------
     float
-        The frame's own inside the trained range or where that is not known, else the nearer end [Å].
+        The frame's own inside the trained range or where that is not known, else the range's middle [Å],
+        since a network knows least about its ends.
 
     Raises
     ------
@@ -233,14 +234,14 @@ def choose_sampling(trained: TrainedModel, sampling_A: float) -> float:
     >>> from temflux.engine.learn.model_cards import ModelCard
     >>> from temflux.engine.learn.trained import NetworkSpec
     >>> card = ModelCard("mine", ranges={"sampling_A": (0.05, 0.1)})
-    >>> choose_sampling(TrainedModel(NetworkSpec("compact"), card, {}), 0.3)
-    0.1
+    >>> round(choose_sampling(TrainedModel(NetworkSpec("compact"), card, {}), 0.3), 3)
+    0.071
     """
     card = trained.card
     if card.sampling_A is None or not outside_range(card, sampling_A=sampling_A):
         return sampling_A
     low, high = card.sampling_A
-    target = low if sampling_A < low else high
+    target = math.sqrt(low * high)
     if not 1 / _LARGEST_RESAMPLING <= sampling_A / target <= _LARGEST_RESAMPLING:
         raise CalibrationError(
             f"pixel size of {sampling_A:g} Å is too far from the {low:g} to {high:g} Å that {card.name} was "

@@ -24,7 +24,7 @@ from ..learn.baselines import mask_f1
 from ..learn.classical import ClassicalMasks, tune_masks
 from ..learn.dose_series import dose_series
 from ..learn.model_files import load_model
-from ..learn.predict import Predictor
+from ..learn.predict import Predictor, choose_sampling
 from ..learn.reading import choose_reading
 from ..learn.trained import TrainedModel
 from ..report.dose_limit import draw_dose_examples, draw_dose_limit
@@ -284,9 +284,10 @@ def _notes(
         notes.append(
             f"outside of what {card.name} was trained on, of {len(drawn)} systems: {', '.join(beyond)}"
         )
-    sampling_A = card.sampling_A
-    if sampling_A and any(one["sampling_A"] < sampling_A[0] for one in drawn.values()):
-        notes.append(f"frames were resampled to {sampling_A[0]:.3g} Å, which {card.name} was trained on")
+    samplings_A = {float(one["sampling_A"]) for one in drawn.values()}
+    seen_A = {choose_sampling(trained, sampling_A) for sampling_A in samplings_A} - samplings_A
+    if seen_A:
+        notes.append(f"frames were resampled to {min(seen_A):.3g} Å, which {card.name} was trained on")
     if not settings.baselines:
         notes.append("no classical method was studied (--no-baselines)")
     elif classical is None:
