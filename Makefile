@@ -51,6 +51,7 @@ $(ZOO):
 screenshots: .venv/ready
 	$(BIN)/python docs/screenshots.py
 	$(BIN)/python docs/simulated.py
+	$(BIN)/python docs/networks.py
 
 clean:
 	rm -rf .venv build demo

@@ -17,7 +17,8 @@ from temflux.engine.learn.model_files import list_models, load_model
 
 from .exit_codes import GOOD
 
-_FIGURES_LISTED = 4
+_FIGURES_LISTED = 6
+_RANGES_LISTED = ("sampling", "dose", "defocus", "energy")
 
 
 def models(name: str | None = None, /, *, as_json: Annotated[bool, Parameter(name="--json")] = False) -> int:
@@ -53,18 +54,19 @@ def models(name: str | None = None, /, *, as_json: Annotated[bool, Parameter(nam
 
 
 def _listed(cards: list[ModelCard]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
     table.add_column("model", style="bold", no_wrap=True)
-    for title in ("what for", "figures", "trained on", "limits"):
-        table.add_column(title, overflow="fold")
+    table.add_column("what it is for, what it was trained on, figures and limits", overflow="fold")
     for card in cards:
-        table.add_row(
-            card.name,
-            escape(card.task),
-            escape("\n".join(_figures(card)[:_FIGURES_LISTED])),
-            escape("\n".join(describe_ranges(card))),
-            escape("\n".join(card.limits)),
-        )
+        ranges = [line for line in describe_ranges(card) if line.startswith(_RANGES_LISTED)]
+        facts = {
+            "": card.task,
+            "trained on ": ", ".join(ranges),
+            "figures: ": ", ".join(_figures(card)[:_FIGURES_LISTED]),
+            "limits: ": " ".join(card.limits),
+        }
+        told = "\n".join(f"[dim]{what}[/dim]{escape(fact)}" for what, fact in facts.items() if fact)
+        table.add_row(card.name, told.replace("[dim][/dim]", ""))
     return table
 
 
@@ -93,9 +95,16 @@ def _whole(card: ModelCard) -> Table:
 
 def _figures(card: ModelCard) -> list[str]:
     return [
-        f"{name}: {figure if isinstance(figure, str) else format(figure, '.4g')}"
+        f"{_in_words(name)}: {figure if isinstance(figure, str) else format(figure, '.4g')}"
         for name, figure in card.figures.items()
     ]
+
+
+def _in_words(name: str) -> str:
+    for suffix, unit in (("_e_per_A2", " [e⁻/Å²]"), ("_A", " [Å]")):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix).replace("_", " ") + unit
+    return name.replace("_", " ")
 
 
 def _say_json(record: Any) -> None:

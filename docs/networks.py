@@ -1,10 +1,12 @@
 """Take the README's pictures of models at work: particles at falling dose, columns of a focal series."""
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from temflux.engine.generate.dataset import ImageSet
 from temflux.engine.learn.model_files import load_model
@@ -16,7 +18,7 @@ from temflux.engine.workflows.recipes import FlakeRecipe, SupportedRecipe
 from temflux.engine.workflows.structures import make_structures
 from temflux.engine.workflows.zoo import read_zoo_recipe
 
-SEED = 77
+SEED, WIDTH_PX = 77, 1000
 
 
 def main(folder: Path) -> None:
@@ -48,7 +50,10 @@ def draw(name: str, systems, changes: list[dict], path: Path) -> None:
                 xy, kinds, _ = reading.find_columns(maps, sampling_A=drawn["sampling_A"])
                 columns = xy / drawn["sampling_A"]
                 frames.append(PredictedFrame(title, series[0], maps, columns_px=columns, kinds=kinds))
-    path.write_bytes(draw_predictions(frames, classes=reading.classes, pixel_nm=samplings_A[0] / 10))
+    picture = draw_predictions(frames, classes=reading.classes, pixel_nm=samplings_A[0] / 10)
+    page = Image.open(io.BytesIO(picture)).convert("RGB")
+    page.thumbnail((WIDTH_PX, 10 * WIDTH_PX))
+    page.quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":

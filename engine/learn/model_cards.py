@@ -179,9 +179,15 @@ def describe_ranges(card: ModelCard) -> list[str]:
     lines = []
     for name, (low, high) in card.ranges.items():
         words, unit = _WORDS.get(name, (name, ""))
-        lines.append(f"{words} {low:g} to {high:g} {unit}".rstrip())
+        lines.append(f"{words} {_rounded(low)} to {_rounded(high)} {unit}".rstrip())
     energies = ", ".join(f"{energy_eV / 1000:g}" for energy_eV in card.energies_eV)
     return [*lines, f"energy {energies} keV"] if energies else lines
+
+
+def _rounded(value: float) -> str:
+    """Write a number to three digits, without exponents where it is large."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:g}"
 
 
 def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> list[str]:

@@ -128,14 +128,15 @@ def _values(rows: Sequence[Mapping[str, float]], name: str) -> np.ndarray:
 
 def _mark_limits(axes: Axes, found: Mapping[str, Any], colour: str, *, row: int) -> None:
     """Draw dashed lines at the doses of half and of full area, and name them above the curves."""
-    for name in ("half", "full"):
+    for line, name in enumerate(("half", "full"), start=2 * row):
         dose = found[name]["dose_e_per_A2"]
         if dose is None:
             continue
+        bound = "≤ " if found[name].get("kind") == "always" else ""
         axes.axvline(dose, color=colour, linestyle="--", linewidth=0.8)
         axes.annotate(
-            f" {name} {plain_number(dose)}",
-            (dose, 0.99 - 0.08 * row),
+            f" {name} {bound}{plain_number(dose)}",
+            (dose, 0.99 - 0.08 * line),
             xycoords=axes.get_xaxis_transform(),
             color=colour,
             fontsize=7,

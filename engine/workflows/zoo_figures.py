@@ -206,7 +206,8 @@ def pick_doses(limits: Mapping[str, Any], prefix: str = "") -> dict[str, float |
     for name in ("half", "full"):
         limit = limits[name]
         dose = limit["dose_e_per_A2"]
+        told: float | str = f"above {limit['highest_e_per_A2']:g}" if dose is None else round(float(dose), 1)
         figures[f"{prefix}{name}_area_dose_e_per_A2"] = (
-            f"above {limit['highest_e_per_A2']:g}" if dose is None else round(float(dose), 1)
+            f"at most {told}" if limit["kind"] == "always" else told
         )
     return {**figures, f"{prefix}false_area_empty": round(float(limits["false_area"]), 5)}
