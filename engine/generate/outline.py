@@ -123,8 +123,8 @@ def random_outline(
     x0, y0, x1, y1 = room.window
     free = np.array([x1 - x0, y1 - y0])
     area = room.sides_A[0] * room.sides_A[1]
-    # Half of the window always fits a square outline; a smaller share is asked of narrow windows.
-    least = min(shares[0] * area, 0.4 * float(free.prod()))
+    # Outlines are about as wide as long, so that a narrow window's short side says how large they can be.
+    least = min(shares[0] * area, 0.4 * float(free.min()) ** 2)
     for _ in range(_TRIES):
         count = int(rng.integers(4, 17))
         angle, radius = rng.uniform(0, 2 * math.pi, count), np.sqrt(rng.uniform(0, 1, count))

@@ -27,7 +27,7 @@ def test_outlines_are_convex_and_in_the_room(seed, width, height):
     assert (corners <= (x1 + 1e-9, y1 + 1e-9)).all()
     hull = ConvexHull(corners)
     assert len(hull.vertices) == len(corners)
-    assert hull.volume >= min(0.15 * width * height, 0.4 * (x1 - x0) * (y1 - y0)) - 1e-9
+    assert hull.volume >= min(0.15 * width * height, 0.4 * min(x1 - x0, y1 - y0) ** 2) - 1e-9
     assert hull.volume <= 0.8 * width * height + 1e-9
 
 
