@@ -16,6 +16,7 @@ from temflux.engine.learn.model_cards import ModelCard, describe_ranges
 from temflux.engine.learn.model_files import list_models, load_model
 
 from .exit_codes import GOOD
+from .words import say
 
 _FIGURES_LISTED = 6
 _RANGES_LISTED = ("sampling", "dose", "defocus", "energy")
@@ -46,7 +47,7 @@ def models(name: str | None = None, /, *, as_json: Annotated[bool, Parameter(nam
         _say_json([card.as_json() for card in cards])
     elif not cards:
         line = "no models come with this copy; make one: temflux train, or make zoo NAME"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     else:
         console.print(_listed(cards), highlight=False)
         console.print("temflux models NAME shows a whole card", style="dim", highlight=False)

@@ -22,11 +22,7 @@ from .plan import Movie, plan_movies
 from .progress import BatchProgress
 from .runner import run_batch, usable_jobs
 from .summary import write_summary
-
-
-def _flag(field: str) -> str:
-    """Spell a setting as it is typed; capitals stay, as in e-per-A2."""
-    return field.replace("_", "-")
+from .words import flag, say
 
 
 def track(
@@ -36,7 +32,7 @@ def track(
     out: Path,
     jobs: int | None = None,
     settings_file: Annotated[Path | None, Parameter(name="--settings")] = None,
-    settings: Annotated[TrackSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+    settings: Annotated[TrackSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Track every particle of a movie, or of every movie below a folder.
 
@@ -132,7 +128,7 @@ def _track(movies: list[Movie], settings: TrackSettings, out: Path, jobs: int, c
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     only = out / movies[0].name / "page.html"
     page = only if len(movies) == 1 and only.exists() else out / "index.html"
-    console.print(f"{said}: {page}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{said}: {page}")
     return SOME_FAILED if failed else GOOD
 
 

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from temflux.engine.base.errors import SettingsError
-from temflux.engine.learn.training import Curves
 from temflux.engine.workflows.adapt import AdaptedRun, adapt_model
 from temflux.engine.workflows.adapt_settings import AdaptSettings
 from temflux.engine.workflows.checked_settings import check_settings
@@ -18,14 +17,9 @@ from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings
 
 from .exit_codes import GOOD
-from .progress import StageProgress
+from .progress import StageProgress, tell_epochs
 from .quiet import quieten_tensorflow
-
-_FRAMES_ALONE = ("pixel_nm", "held_out", "samples")
-
-
-def _flag(field: str) -> str:
-    return field.replace("_", "-")
+from .words import flag, note, say
 
 
 def train(
@@ -39,7 +33,7 @@ def train(
     pixel_nm: float | None = None,
     held_out: int | None = None,
     samples: int | None = None,
-    settings: Annotated[TrainSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+    settings: Annotated[TrainSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Train a network on simulated images, or a trained one on labelled frames, and keep the best.
 
@@ -72,60 +66,58 @@ def train(
         0.
     """
     quieten_tensorflow()
-    console = Console()
     chosen = settings or TrainSettings()
-    of_frames = dict(zip(_FRAMES_ALONE, (pixel_nm, held_out, samples), strict=True))
+    of_frames = {"pixel_nm": pixel_nm, "held_out": held_out, "samples": samples}
     given = {name: value for name, value in of_frames.items() if value is not None}
     began = time.perf_counter()
-
-    def tell(curves: Curves) -> None:
-        last = curves[-1]
-        numbers = ", ".join(
-            f"{name} {value:.4g}" for name, value in last.items() if name not in ("epoch", "seconds")
-        )
-        _say(console, f"epoch {len(curves)} of {epochs}: {numbers}")
-
-    with StageProgress(console) as progress:
-        if start is None:
-            if given:
-                raise SettingsError(f"{', '.join(map(_flag, given))}: only for labelled frames, with --from")
-            epochs = chosen.epochs
-            run = train_network(
-                dataset, validation, out, chosen, restart=restart, progress=progress, on_epoch=tell
-            )
-        else:
-            how = _adapt_settings(chosen, given)
-            epochs = how.epochs
-            adapted = adapt_model(
-                start, dataset, validation, out, how, restart=restart, progress=progress, on_epoch=tell
-            )
-    seconds = time.perf_counter() - began
+    console = Console()
     if start is not None:
-        _tell_adapted(console, adapted, seconds)
+        how = _adapt_settings(chosen, given)
+        with StageProgress(console) as progress:
+            adapted = adapt_model(
+                start,
+                dataset,
+                validation,
+                out,
+                how,
+                restart=restart,
+                progress=progress,
+                on_epoch=tell_epochs(console, how.epochs),
+            )
+        _tell_adapted(console, adapted, time.perf_counter() - began)
         return GOOD
+    if given:
+        raise SettingsError(f"{', '.join(map(flag, given))}: only for labelled frames, with --from")
+    with StageProgress(console) as progress:
+        run = train_network(
+            dataset,
+            validation,
+            out,
+            chosen,
+            restart=restart,
+            progress=progress,
+            on_epoch=tell_epochs(console, chosen.epochs),
+        )
     best = run.curves[run.best_epoch - 1].get(run.monitor, float("nan"))
-    _say(console, f"best {run.monitor} {best:.4g} in epoch {run.best_epoch}, {seconds:.0f} s: {run.model}")
+    seconds = time.perf_counter() - began
+    say(console, f"best {run.monitor} {best:.4g} in epoch {run.best_epoch}, {seconds:.0f} s: {run.model}")
     return GOOD
 
 
 def _adapt_settings(chosen: TrainSettings, given: dict[str, float | int]) -> AdaptSettings:
     """Take over what was typed; what is not typed has another default in fine-tuning."""
     typed = {name: getattr(chosen, name) for name in chosen.model_fields_set}
-    strange = [_flag(name) for name in typed if name not in AdaptSettings.model_fields]
+    strange = [flag(name) for name in typed if name not in AdaptSettings.model_fields]
     if strange:
         raise SettingsError(f"{', '.join(strange)}: not with --from, the model has what it was made with")
     return check_settings(AdaptSettings, {**typed, **given})
 
 
 def _tell_adapted(console: Console, run: AdaptedRun, seconds: float) -> None:
-    for note in run.notes:
-        _say(console, f"note: {note}")
+    for line in run.notes:
+        note(console, line)
     names = {"f1": "pixel F1", "iou": "IoU", "instance_f1": "instance F1"}
     changes = ", ".join(
         f"{name} {run.before[key]:.4f} -> {run.after[key]:.4f}" for key, name in names.items()
     )
-    _say(console, f"{changes}, on {run.judged_on}; {seconds:.0f} s: {run.model}")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{changes}, on {run.judged_on}; {seconds:.0f} s: {run.model}")

@@ -27,17 +27,14 @@ from temflux.engine.workflows.structures import make_structures
 from .exit_codes import GOOD
 from .progress import CountProgress
 from .runner import process_runner, usable_jobs
+from .words import flag, say
 
 _Test = Annotated[bool, Parameter(name="--test", negative="--train")]
 
 
-def _flag(field: str) -> str:
-    return field.replace("_", "-")
-
-
 def _flag_of_file(field: str) -> str:
     # `from` is a word of Python's own, which no field can be called by.
-    return {"source": "from", "shape": "as"}.get(field, _flag(field))
+    return {"source": "from", "shape": "as"}.get(field, flag(field))
 
 
 def structures_supported(
@@ -46,7 +43,7 @@ def structures_supported(
     *,
     test: _Test = False,
     jobs: int | None = None,
-    recipe: Annotated[SupportedRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+    recipe: Annotated[SupportedRecipe | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Make metal particles on a support, with their exit waves.
 
@@ -75,7 +72,7 @@ def structures_flake(
     *,
     test: _Test = False,
     jobs: int | None = None,
-    recipe: Annotated[FlakeRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+    recipe: Annotated[FlakeRecipe | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Make flakes of an MX2 monolayer, with their exit waves.
 
@@ -104,7 +101,7 @@ def structures_oxide(
     *,
     test: _Test = False,
     jobs: int | None = None,
-    recipe: Annotated[OxideRecipe | None, Parameter(name="*", name_transform=_flag)] = None,
+    recipe: Annotated[OxideRecipe | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Make oxide crystals with oxygen vacancies, with their exit waves.
 
@@ -229,7 +226,7 @@ def parameters(file: Path, /, *, label: str = "Mask") -> int:
     text = example_parameters(label)
     with atomic_file(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    Console().print(f"parameters written: {file}", markup=False, highlight=False, soft_wrap=True)
+    say(Console(), f"parameters written: {file}")
     return GOOD
 
 
@@ -278,7 +275,7 @@ def movie(
     seconds = time.perf_counter() - began
     particles = result.truth["particle"].nunique()
     line = f"{frames} frames with {particles} particles in {seconds:.1f} s ({frames / seconds:.3g} frames/s)"
-    console.print(f"{line}: {result.movie}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{line}: {result.movie}")
     return GOOD
 
 
@@ -309,4 +306,4 @@ def _say(console: Console, what: str, made: int, kept: int, folder: Path, began:
         line = f"nothing to do, {kept} {what} are there"
     elif kept:
         line += f", {kept} were there"
-    console.print(f"{line}: {folder}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{line}: {folder}")

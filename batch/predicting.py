@@ -15,12 +15,7 @@ from temflux.engine.workflows.predict_settings import PredictSettings
 from .exit_codes import GOOD
 from .progress import StageProgress
 from .quiet import quieten_tensorflow
-
-_SECONDS_BETWEEN_LINES = 30.0
-
-
-def _flag(field: str) -> str:
-    return field.replace("_", "-")
+from .words import flag, note, say
 
 
 def predict(
@@ -29,7 +24,7 @@ def predict(
     /,
     *,
     out: Path,
-    settings: Annotated[PredictSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+    settings: Annotated[PredictSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Run a trained network over a movie: probability maps, masks or atomic columns of every frame.
 
@@ -53,29 +48,12 @@ def predict(
     console = Console()
     began = time.perf_counter()
     with StageProgress(console) as progress:
-        told = progress if console.is_terminal else _Lines(console)
-        result = predict_movie(model, movie, out, settings, progress=told)
-    for note in result.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        result = predict_movie(model, movie, out, settings, progress=progress)
+    for line in result.notes:
+        note(console, line)
     line = f"{_told(result, time.perf_counter() - began)}: {result.folder}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line)
     return GOOD
-
-
-class _Lines:
-    """Writes a line to a log file, where a bar cannot be drawn, every half minute."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._began = self._said_last = time.monotonic()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done and now - self._said_last >= _SECONDS_BETWEEN_LINES:
-            self._said_last = now
-            rate = done / (now - self._began)
-            line = f"{stage}: {done} of {total}, {rate:.3g} frames/s, {(total - done) / rate:.0f} s left"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _told(result: PredictResult, seconds: float) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +22,7 @@ from rich.text import Text
 
 from .plan import Movie
 from .runner import Outcome
+from .words import say
 
 _MOVIES = "movies"
 _SECONDS_BETWEEN_LINES = 30.0
@@ -98,7 +101,7 @@ class BatchProgress:
         rate = done / (now - self._stage_began)
         left_s = (total - done) / rate
         line = f"{self._stage}, {done} of {total} frames, {rate:.3g} frames/s, {left_s:.0f} s left"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, line)
 
     def ended(self, movie: Movie, outcome: Outcome) -> None:
         """Write one line for a movie that has ended, and its notes below it."""
@@ -118,7 +121,7 @@ class BatchProgress:
                 f"{outcome.seconds:.1f} s ({rate:.3g} frames/s)"
             )
         style = "red" if entry.status == "failed" else None
-        self._console.print(f"{count}{line}", style=style, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, f"{count}{line}", style=style)
         for note in outcome.notes:
             self._noted.setdefault(note, []).append(movie.name)
 
@@ -127,23 +130,14 @@ class BatchProgress:
         for note, names in self._noted.items():
             of = f" (in {_count(len(names), 'movie')}: {_some(names)})" if self._n_movies > 1 else ""
             line = f"note: {note}{of}"
-            self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            say(self._console, line, style="yellow")
 
 
-class CountProgress:
-    """A bar for things that are made one by one, with their rate an hour and the time left.
+class _Pace:
+    """A bar with its pace; a log file, where no bar can be drawn, gets a line every half minute."""
 
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to draw; a log file gets a line every half minute instead.
-    what : str
-        What is made, in the plural.
-    """
-
-    def __init__(self, console: Console, what: str) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._console = console
-        self._what = what
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -153,10 +147,10 @@ class CountProgress:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task(what, total=None, pace="starting")
+        self._bar = self._progress.add_task(title, total=None, pace="")
         self._began = self._said_last = time.monotonic()
 
-    def __enter__(self) -> CountProgress:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -165,21 +159,41 @@ class CountProgress:
     ) -> None:
         self._progress.stop()
 
+    def _elapsed_and_left(self, done: int, total: int) -> tuple[float, timedelta]:
+        elapsed_s = max(time.monotonic() - self._began, 1e-9)
+        return elapsed_s, timedelta(seconds=round((total - done) * elapsed_s / max(done, 1)))
+
+    def _show(self, title: str, done: int, total: int, pace: str) -> None:
+        self._progress.update(self._bar, description=title, completed=done, total=total, pace=pace)
+        now = time.monotonic()
+        if not self._console.is_terminal and done and now - self._said_last >= _SECONDS_BETWEEN_LINES:
+            self._said_last = now
+            say(self._console, f"{title}: {done} of {total}, {pace}")
+
+
+class CountProgress(_Pace):
+    """How things are made one by one, with their rate an hour and the time left.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to draw.
+    what : str
+        What is made, in the plural.
+    """
+
+    def __init__(self, console: Console, what: str) -> None:
+        super().__init__(console, what)
+        self._what = what
+
     def __call__(self, done: int, total: int) -> None:
         """Hear that so many are made."""
-        now = time.monotonic()
-        rate = done / max(now - self._began, 1e-9)
-        left = timedelta(seconds=round((total - done) / rate))
-        pace = f"{rate * 3600:,.0f} an hour, {left} left"
-        self._progress.update(self._bar, completed=done, total=total, pace=pace)
-        if not self._console.is_terminal and now - self._said_last >= _SECONDS_BETWEEN_LINES:
-            self._said_last = now
-            line = f"{self._what}: {done} of {total}, {pace}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        elapsed_s, left = self._elapsed_and_left(done, total)
+        self._show(self._what, done, total, f"{done / elapsed_s * 3600:,.0f} an hour, {left} left")
 
 
-class StageProgress:
-    """A bar for the stage under way of one piece of work; a log file gets nothing.
+class StageProgress(_Pace):
+    """How the stage under way of one piece of work goes, with its rate and the time left.
 
     Parameters
     ----------
@@ -188,37 +202,27 @@ class StageProgress:
     """
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}", style="progress.data.speed", table_column=Column(no_wrap=True)),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._bar = self._progress.add_task("preparing", total=None, pace="")
+        super().__init__(console, "preparing")
         self._stage = ""
-        self._began = time.monotonic()
-
-    def __enter__(self) -> StageProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Hear how far a stage has come."""
         if stage != self._stage:
-            self._stage = stage
-            self._began = time.monotonic()
-        elapsed_s = time.monotonic() - self._began
-        left = timedelta(seconds=round((total - done) * elapsed_s / done)) if done else None
-        pace = "" if left is None else f"{done / max(elapsed_s, 1e-9):.3g} a second, {left} left"
-        self._progress.update(self._bar, description=stage, completed=done, total=total, pace=pace)
+            self._stage, self._began = stage, time.monotonic()
+        elapsed_s, left = self._elapsed_and_left(done, total)
+        self._show(stage, done, total, f"{done / elapsed_s:.3g} a second, {left} left" if done else "")
+
+
+def tell_epochs(console: Console, epochs: int) -> Callable[[list[dict[str, float]]], None]:
+    """Make what writes a line for every epoch of training."""
+
+    def tell(curves: list[dict[str, float]]) -> None:
+        numbers = ", ".join(
+            f"{name} {value:.4g}" for name, value in curves[-1].items() if name not in ("epoch", "seconds")
+        )
+        say(console, f"epoch {len(curves)} of {epochs}: {numbers}")
+
+    return tell
 
 
 def _count(number: int, what: str) -> str:

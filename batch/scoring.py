@@ -20,10 +20,7 @@ from .exit_codes import GOOD
 from .progress import StageProgress
 from .quiet import quieten_tensorflow
 from .runner import process_runner, usable_jobs
-
-
-def _flag(field: str) -> str:
-    return field.replace("_", "-")
+from .words import flag, note, say
 
 
 def score(
@@ -32,7 +29,7 @@ def score(
     /,
     *,
     out: Path | None = None,
-    settings: Annotated[ScoreSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+    settings: Annotated[ScoreSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Score a model on simulated images, beside nulls and a tuned classical method.
 
@@ -59,14 +56,14 @@ def score(
         result = score_model(model, testset, out, settings or ScoreSettings(), progress=progress)
     _print_table(console, result.methods, result.headings)
     if result.calibration:
-        console.print(_in_words(result.calibration), markup=False, highlight=False, soft_wrap=True)
+        say(console, _in_words(result.calibration))
     if result.disagreement:
-        console.print(_in_words(result.disagreement), markup=False, highlight=False, soft_wrap=True)
-    for note in result.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        say(console, _in_words(result.disagreement))
+    for line in result.notes:
+        note(console, line)
     seconds = time.perf_counter() - began
     line = f"{result.methods[0]['n_images']} images in {seconds:.0f} s: {result.folder}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line)
     return GOOD
 
 
@@ -76,7 +73,7 @@ def doselimit(
     *,
     out: Path | None = None,
     jobs: int | None = None,
-    settings: Annotated[DoseLimitSettings | None, Parameter(name="*", name_transform=_flag)] = None,
+    settings: Annotated[DoseLimitSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Find the doses from which on a model of masks finds half and all of a particle.
 
@@ -119,11 +116,11 @@ def doselimit(
         highlight=False,
     )
     console.print(table)
-    for note in study.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for line in study.notes:
+        note(console, line)
     systems = len({row["system"] for row in study.rows})
     line = f"{systems} systems in {time.perf_counter() - began:.0f} s: {study.folder}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line)
     return GOOD
 
 

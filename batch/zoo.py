@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from temflux.engine.base.errors import TemfluxError
-from temflux.engine.learn.training import Curves
+from temflux.engine.workflows.train_settings import TrainSettings
 from temflux.engine.workflows.zoo import (
     publish_zoo_model,
     read_zoo_recipe,
@@ -20,9 +20,10 @@ from temflux.engine.workflows.zoo import (
 from temflux.engine.workflows.zoo_figures import judge_zoo_model
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
-from .progress import StageProgress
+from .progress import StageProgress, tell_epochs
 from .quiet import quieten_tensorflow
 from .runner import process_runner, usable_jobs
+from .words import say
 
 
 def make_zoo_model(
@@ -51,15 +52,12 @@ def make_zoo_model(
     recipe = read_zoo_recipe(name)
     runner = process_runner(usable_jobs(jobs))
 
-    def tell(curves: Curves) -> None:
-        line = ", ".join(f"{key} {value:.4g}" for key, value in curves[-1].items())
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
+    told = tell_epochs(console, recipe.train.get("epochs", TrainSettings().epochs))
     with StageProgress(console) as progress:
         data = simulate_zoo_data(recipe, work, runner=runner, progress=progress)
         if only_data:
             return GOOD
-        run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=tell)
+        run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=told)
         figures = judge_zoo_model(recipe, run.model, data, work, runner=runner, progress=progress)
     card = publish_zoo_model(recipe, run.model, figures)
     table = Table("figure", card.name)
@@ -76,7 +74,7 @@ def main() -> int:
     try:
         return int(app(exit_on_error=True) or GOOD)
     except TemfluxError as error:
-        Console(stderr=True).print(f"zoo: {error}", markup=False, highlight=False, soft_wrap=True)
+        say(Console(stderr=True), f"zoo: {error}")
         return BAD_ARGUMENTS
     except KeyboardInterrupt:
         return INTERRUPTED

