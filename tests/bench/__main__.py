@@ -13,15 +13,19 @@ from rich.table import Table
 def main(wanted: list[str]) -> None:
     names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     benches = [name for name in names if not name.startswith("_") and (not wanted or name in wanted)]
-    rows = []
+    rows, out = [], Path(__file__).parents[2] / "build" / "bench.json"
+    out.parent.mkdir(exist_ok=True)
     for name in benches:
         module = importlib.import_module(f"tests.bench.{name}")
-        if hasattr(module, "bench"):
-            rows += [{"bench": name, **row} for row in module.bench()]
-            show(rows[-1:] if len(rows) == 1 else [row for row in rows if row["bench"] == name])
-    out = Path(__file__).parents[2] / "build" / "bench.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
+        if not hasattr(module, "bench"):
+            continue
+        # Written as they come, since some take minutes and may be stopped.
+        for row in module.bench():
+            rows.append({"bench": name, **row})
+            out.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
+            sys.stdout.write(f"{name}: " + ", ".join(f"{key} {text(row[key])}" for key in row) + "\n")
+            sys.stdout.flush()
+        show([row for row in rows if row["bench"] == name])
     sys.stdout.write(f"written to {out}\n")
 
 

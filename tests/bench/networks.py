@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,13 +36,12 @@ BACKEND_NETWORKS = {"compact": {}, "unet": {"channels": 4}}
 BACKEND_SIDE, BACKEND_STEPS = 128, 5
 
 
-def bench() -> list[dict]:
-    rows = []
+def bench() -> Iterator[dict]:
     for threads in THREADS:
-        rows += msdnet_rows(threads, run_alone("msdnet", threads))
-    rows += large_frame_rows()
-    rows += equality_rows(run_alone("equality", max(THREADS)))
-    return rows + backend_rows()
+        yield from msdnet_rows(threads, run_alone("msdnet", threads))
+    yield from large_frame_rows()
+    yield from equality_rows(run_alone("equality", max(THREADS)))
+    yield from backend_rows()
 
 
 def msdnet_rows(threads: int, got: dict) -> list[dict]:
