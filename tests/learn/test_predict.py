@@ -9,6 +9,7 @@ import pytest
 from temflux.engine.base.errors import CalibrationError, DataError, SettingsError
 from temflux.engine.images.standardise import standardise
 from temflux.engine.learn.model_cards import ModelCard
+from temflux.engine.learn.model_files import load_model
 from temflux.engine.learn.predict import Predictor, choose_sampling, predict_frame, predict_stack
 from temflux.engine.learn.trained import NetworkSpec, TrainedModel
 from temflux.models.networks import build_network
@@ -56,6 +57,31 @@ def test_the_grid_of_windows_does_not_show(msdnet):
         np.testing.assert_allclose(predictor(frame, sampling_A=0.1), whole, atol=1e-5)
     bare = Predictor(msdnet, window_px=48, halo_px=0)(frame, sampling_A=0.1)
     assert np.abs(bare - whole).max() > 1e-4
+
+
+def gold_on_vacuum(shape, *, sampling_A, dose_e_per_A2, seed=0):
+    """Discs of 2.35 Å fringes at random angles, counted."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]] * sampling_A
+    field = np.ones(shape)
+    for middle in rng.uniform(0, 1, (24, 2)) * np.multiply(shape, sampling_A):
+        angle = rng.uniform(0, np.pi)
+        wave = np.cos(2 * np.pi / 2.35 * (y * np.cos(angle) + x * np.sin(angle)))
+        field += (np.hypot(y - middle[0], x - middle[1]) < 9) * (-0.2 + 0.15 * wave)
+    return rng.poisson(np.clip(field, 0.05, None) * dose_e_per_A2 * sampling_A**2)
+
+
+@pytest.mark.parametrize("dose", [30, 100_000])
+def test_windows_do_not_show_in_maps_of_a_shipped_model(dose):
+    frame = gold_on_vacuum((192, 1300), sampling_A=0.15, dose_e_per_A2=dose)
+    gold = load_model("au-ceo2-mask")
+    whole = predict_frame(gold, frame, sampling_A=0.15, runtime="keras")
+    predictor = Predictor(gold, runtime="keras", window_px=1024)
+    assert len(predictor.plan(frame.shape)) > 1
+    assert np.ptp(whole) > 0.5
+    assert np.abs(predictor(frame, sampling_A=0.15) - whole).max() < 1e-3
+    narrow = Predictor(gold, runtime="keras", window_px=1024, halo_px=32)
+    assert np.abs(narrow(frame, sampling_A=0.15) - whole).max() > 1e-3
 
 
 def test_a_network_of_lower_resolution_takes_any_size(compact):
