@@ -35,7 +35,8 @@ def predict(
     movie : str
         A movie's file or folder. FILE#NAME reads one array of a file that holds several.
     out : Path
-        Folder for maps.zarr, masks.zarr or columns.csv, preview.png and provenance.json.
+        Folder for maps.zarr, masks.zarr or columns.csv, disagreement.zarr where there is another model,
+        preview.png and provenance.json.
     settings : PredictSettings or None
         The settings below.
 

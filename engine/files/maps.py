@@ -22,8 +22,8 @@ _COMPRESSION = ZstdCodec(level=1)
 def create_maps(
     path: str | Path,
     *,
-    shape: tuple[int, int, int, int],
-    channels: tuple[str, ...],
+    shape: tuple[int, ...],
+    channels: tuple[str, ...] | None,
     dtype: str = "float16",
     pixel_nm: float | None = None,
     frame_s: float | None = None,
@@ -38,10 +38,10 @@ def create_maps(
     ----------
     path : str or Path
         Folder to make or replace, named `….zarr`.
-    shape : (int, int, int, int)
-        Number of frames, rows, columns and channels (T, Y, X, C).
-    channels : tuple of str
-        Names of the channels.
+    shape : tuple of int
+        Number of frames, rows, columns and channels (T, Y, X, C), or (T, Y, X) of one map a frame.
+    channels : tuple of str or None
+        Names of the channels; None where there is no such axis.
     dtype : {"float16", "float32"}
         Type of the values. float16 steps by at most 0.0005 between 0 and 1: for probabilities.
     pixel_nm : float or None
@@ -53,14 +53,14 @@ def create_maps(
 
     Returns
     -------
-    zarr.Array (T, Y, X, C)
-        To be assigned frame by frame. Attributes: `axes` (name, unit and scale of each), `channels`,
-        `pixel_nm`, and those given.
+    zarr.Array (T, Y, X, C) or (T, Y, X)
+        To be assigned frame by frame. Attributes: `axes` (name, unit and scale of each), `channels` where
+        there are some, `pixel_nm`, and those given.
 
     Raises
     ------
     DataError
-        If the shape is not four numbers above 0, or there is not a name for each channel.
+        If the shape is not of numbers above 0, or there is not a name for each channel.
     WriteError
         If the system refuses to write.
 
@@ -71,15 +71,15 @@ def create_maps(
     >>> create_maps(path, shape=(2, 8, 8, 1), channels=("inside",), pixel_nm=0.1).attrs["axes"][1]
     {'name': 'y', 'type': 'space', 'scale': 0.1, 'unit': 'nanometer'}
     """
-    if len(shape) != 4 or min(shape) < 1 or len(channels) != shape[3]:
-        raise DataError(
-            f"expected maps (T, Y, X, C) with at least 1 of each and {len(channels)} channels, got {shape}"
-        )
-    axes = [
+    tail = () if channels is None else (len(channels),)
+    if len(shape) != 3 + len(tail) or min(shape) < 1 or shape[3:] != tail:
+        named = f"(T, Y, X, C), {len(channels)} of them channels," if channels else "(T, Y, X)"
+        raise DataError(f"expected maps {named} with at least 1 of each, got {shape}")
+    axes: list[dict[str, Any]] = [
         _axis("t", "time", frame_s, "second"),
         _axis("y", "space", pixel_nm, "nanometer"),
         _axis("x", "space", pixel_nm, "nanometer"),
-        {"name": "c", "type": "channel"},
+        *({"name": "c", "type": "channel"} for _ in tail),
     ]
     path = Path(path)
     with write_errors(path):
@@ -87,14 +87,14 @@ def create_maps(
         return zarr.create_array(
             str(path),
             shape=shape,
-            chunks=(1, _chunk_px(shape[1]), _chunk_px(shape[2]), shape[3]),
+            chunks=(1, _chunk_px(shape[1]), _chunk_px(shape[2]), *tail),
             dtype=dtype,
             fill_value=np.nan,
             compressors=_COMPRESSION,
-            dimension_names=("t", "y", "x", "c"),
+            dimension_names=[axis["name"] for axis in axes],
             attributes={
                 "axes": axes,
-                "channels": list(channels),
+                **({} if channels is None else {"channels": list(channels)}),
                 "pixel_nm": pixel_nm,
                 **(attributes or {}),
             },
@@ -115,7 +115,7 @@ def open_maps(path: str | Path, *, writable: bool = False) -> zarr.Array:
 
     Returns
     -------
-    zarr.Array (T, Y, X, C)
+    zarr.Array (T, Y, X, C) or (T, Y, X)
         Slices are read when asked for; NaN where nothing was predicted.
 
     Raises
@@ -135,8 +135,8 @@ def open_maps(path: str | Path, *, writable: bool = False) -> zarr.Array:
         array = zarr.open_array(str(path), mode="r+" if writable else "r", zarr_format=3)
     except (OSError, ValueError, KeyError) as error:
         raise ReadError(f"expected maps at {path}, found no array; run temflux predict again") from error
-    if array.ndim != 4:
-        raise ReadError(f"{path}: expected maps (T, Y, X, C), got shape {array.shape}")
+    if array.ndim not in (3, 4):
+        raise ReadError(f"{path}: expected maps (T, Y, X, C) or (T, Y, X), got shape {array.shape}")
     return array
 
 

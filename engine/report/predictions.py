@@ -22,9 +22,13 @@ GAP_IN = 0.06
 BAR_IN = 0.55
 LEFT_IN = 0.04
 BOTTOM_IN = 0.04
+_BELOW_IN = 0.56
 _DPI = 200
 _LARGEST_DRAWN_PX = 1024
 _COLOUR_MAP = "viridis"
+# Another than that of probabilities: a bright pixel here is an unsure one.
+_DEVIATION_COLOUR_MAP = "magma"
+_LEAST_DEVIATION = 0.01
 _REGIONS_AT_MOST = 300
 
 
@@ -46,6 +50,10 @@ class PredictedFrame:
         x and y of atomic columns [px].
     kinds : array (n,), int, or None
         Their classes, from 0.
+    disagreement : array (y, x), float, or None
+        Standard deviation of two models' maps.
+    differing_share : float or None
+        Share of pixels where the two find another class.
 
     Examples
     --------
@@ -59,6 +67,8 @@ class PredictedFrame:
     mask: np.ndarray | None = None
     columns_px: np.ndarray | None = None
     kinds: np.ndarray | None = None
+    disagreement: np.ndarray | None = None
+    differing_share: float | None = None
 
     def with_mask(self, mask: np.ndarray) -> PredictedFrame:
         """Add a mask."""
@@ -68,6 +78,10 @@ class PredictedFrame:
         """Add atomic columns."""
         return replace(self, columns_px=columns_px, kinds=kinds)
 
+    def with_disagreement(self, deviation: np.ndarray, differing_share: float | None) -> PredictedFrame:
+        """Add where two models disagree."""
+        return replace(self, disagreement=deviation, differing_share=differing_share)
+
 
 def draw_predictions(
     frames: Sequence[PredictedFrame],
@@ -76,12 +90,12 @@ def draw_predictions(
     pixel_nm: float | None,
     is_probability: bool = True,
 ) -> bytes:
-    """Draw frames, one a row: the frame, the map, and the outline or columns on the frame.
+    """Draw frames, one a row: the frame, the map, outline or columns on the frame, and any disagreement.
 
     Parameters
     ----------
     frames : sequence of PredictedFrame
-        Some frames of one movie.
+        Some frames of one movie, all with disagreement or none.
     classes : sequence of str
         Names of the maps that are no background.
     pixel_nm : float or None
@@ -121,30 +135,56 @@ def figure_of_predictions(
     Returns
     -------
     matplotlib Figure
-        Three panels a row, and the map's colours.
+        Three panels a row, or four with disagreement, and the maps' colours.
     """
     rows, columns = frames[0].image.shape
-    side_in = (WIDE_IN - BAR_IN - LEFT_IN - 2 * GAP_IN) / 3
+    compared = all(frame.disagreement is not None for frame in frames)
+    count, right_in, bottom_in = (4, LEFT_IN, _BELOW_IN) if compared else (3, BAR_IN, BOTTOM_IN)
+    side_in = (WIDE_IN - right_in - LEFT_IN - (count - 1) * GAP_IN) / count
     panel_in = side_in * rows / columns
-    height_in = len(frames) * (panel_in + _TITLE_IN) + BOTTOM_IN
+    height_in = len(frames) * (panel_in + _TITLE_IN) + bottom_in
     smoothing = choose_smoothing([frame.image for frame in frames])
     shown = [main_map(frame.maps, classes, is_probability) for frame in frames]
     limits = (0.0, 1.0) if is_probability else (float(np.min(shown)), float(np.max(shown)))
     name = classes[0] if len(classes) == 1 or not is_probability else "any of " + ", ".join(classes)
+    name = f"probability: {name}" if is_probability else name
     with house_style():
-        figure, panels = new_figure(WIDE_IN, height_in, len(frames), 3)
+        figure, panels = new_figure(WIDE_IN, height_in, len(frames), count)
         gaps = {"wspace": GAP_IN / side_in, "hspace": _TITLE_IN / panel_in}
-        margins(figure, left=LEFT_IN, right=BAR_IN, top=_TITLE_IN, bottom=BOTTOM_IN, **gaps)
-        for frame, values, (first, second, third) in zip(frames, shown, panels, strict=True):
+        margins(figure, left=LEFT_IN, right=right_in, top=_TITLE_IN, bottom=bottom_in, **gaps)
+        for frame, values, (first, second, third, *_) in zip(frames, shown, panels, strict=True):
             for axes in (first, third):
                 show_frame(axes, frame.image, smoothing)
             first.set_title(frame.title, loc="left")
             drawn = show_map(second, values, limits, (rows, columns))
-            second.set_title(f"probability: {name}" if is_probability else name, loc="left")
+            second.set_title(name, loc="left")
             _draw_found(third, frame, classes)
             draw_scale_bar(first, (rows, columns), pixel_nm)
-        draw_colour_bar(figure, drawn, panels[0][2])
+        if compared:
+            _draw_bar_below(figure, drawn, panels[-1][1], "probability" if is_probability else name)
+            _draw_disagreement(figure, frames, [row[3] for row in panels])
+        else:
+            draw_colour_bar(figure, drawn, panels[0][2])
     return figure
+
+
+def _draw_disagreement(figure: Figure, frames: Sequence[PredictedFrame], panels: Sequence[Axes]) -> None:
+    """Draw where two models disagree, all frames in the same colours."""
+    deviations = [np.asarray(frame.disagreement, np.float32) for frame in frames]
+    limits = (0.0, max(_LEAST_DEVIATION, *(float(values.max()) for values in deviations)))
+    for frame, values, axes in zip(frames, deviations, panels, strict=True):
+        drawn = show_map(axes, values, limits, frame.image.shape, colours=_DEVIATION_COLOUR_MAP)
+        share = frame.differing_share
+        said = "disagreement" if share is None else f"disagreement, in {100 * share:.2g} % of pixels"
+        axes.set_title(said, loc="left")
+    _draw_bar_below(figure, drawn, panels[-1], "standard deviation")
+
+
+def _draw_bar_below(figure: Figure, drawn: Any, above: Axes, label: str) -> None:
+    """Draw what the colours of a map mean, with its name, in the lower margin under a panel."""
+    box, height_in = above.get_position(), figure.get_figheight()
+    bar = figure.add_axes((box.x0, (_BELOW_IN - 0.16) / height_in, box.width, 0.09 / height_in))
+    figure.colorbar(drawn, cax=bar, orientation="horizontal", label=label)
 
 
 def main_map(maps: np.ndarray, classes: Sequence[str], is_probability: bool) -> np.ndarray:
@@ -165,13 +205,20 @@ def show_frame(axes: Axes, image: np.ndarray, smoothing_px: float) -> None:
     axes.set_axis_off()
 
 
-def show_map(axes: Axes, values: np.ndarray, limits: tuple[float, float], shape: tuple[int, ...]) -> Any:
+def show_map(
+    axes: Axes,
+    values: np.ndarray,
+    limits: tuple[float, float],
+    shape: tuple[int, ...],
+    *,
+    colours: str = _COLOUR_MAP,
+) -> Any:
     """Show a map, whole or every so many pixels of it, on axes that count the frame's pixels."""
     rows, columns = shape
     step = max(1, -(-max(values.shape) // _LARGEST_DRAWN_PX))
     drawn = axes.imshow(
         values[::step, ::step],
-        cmap=_COLOUR_MAP,
+        cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),

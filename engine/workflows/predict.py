@@ -19,22 +19,23 @@ from ..base.errors import CalibrationError, SettingsError
 from ..base.stack import Stack
 from ..files.atomic import atomic_file, write_errors
 from ..files.journal import Journal, read_journal
-from ..files.labels import create_labels, open_labels
-from ..files.maps import create_maps, open_maps
+from ..files.labels import open_labels
+from ..files.maps import open_maps
 from ..files.read import open_movie
 from ..learn.model_files import load_model
 from ..learn.predict import choose_sampling
 from ..learn.reading import Reading, choose_reading, predict_maps
 from ..learn.trained import TrainedModel
-from ..report.predictions import PredictedFrame, draw_predictions, main_map
 from .predict_frames import NamedPredictor, find_fault, read_series
 from .predict_notes import fault_notes, range_notes
+from .predict_other import Other, describe_origin, open_other
+from .predict_preview import write_preview
 from .predict_settings import PredictSettings
+from .predict_stores import COLUMNS, DISAGREEMENT, MAPS, MASKS, create_stores, name_outputs
 
 Progress = Callable[[str, int, int], None]
 
 _COLUMNS = ("frame", "x_nm", "y_nm", "class", "probability")
-_PREVIEWS, _PREVIEW_PX = 3, 1024
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "zarr", "keras")
 
 
@@ -63,12 +64,17 @@ class PredictResult:
     @property
     def maps(self) -> Any:
         """Maps (T, Y, X, C), a Zarr array that reads when sliced; NaN where a frame could not be used."""
-        return open_maps(self.folder / "maps.zarr")
+        return open_maps(self.folder / MAPS)
 
     @property
     def masks(self) -> Any:
         """Masks (T, Y, X) of a model for masks: 0 outside, 1 and on the classes."""
-        return open_labels(self.folder / "masks.zarr")
+        return open_labels(self.folder / MASKS)
+
+    @property
+    def disagreement(self) -> Any:
+        """Standard deviation of two models' maps (T, Y, X), where a second one was run; NaN as in `maps`."""
+        return open_maps(self.folder / DISAGREEMENT)
 
 
 def predict_movie(
@@ -90,7 +96,8 @@ def predict_movie(
         its first focal series, and so on.
     out : str or Path
         Folder of the results: maps.zarr (T, Y, X, C); masks.zarr of masks, columns.csv of atomic columns;
-        preview.png, provenance.json. A run that was stopped goes on; one that is finished is left as it is.
+        disagreement.zarr (T, Y, X) where there is a second model; preview.png, provenance.json. A
+        run that was stopped goes on; one that is finished is left as it is.
     settings : PredictSettings or None
         Defaults where None.
     progress : callable or None
@@ -104,8 +111,8 @@ def predict_movie(
     Raises
     ------
     CalibrationError, SettingsError
-        If the pixel size is missing or impossible, frames do not make whole focal series, or `out` holds
-        something else.
+        If the pixel size is missing or impossible, frames do not make whole focal series, a second model is
+        one of another task, or `out` holds something else.
     DataError, ReadError, WriteError
         If the network gives values that are not finite, movie or model cannot be read, or results not
         written; what was finished stays.
@@ -125,14 +132,14 @@ def predict_movie(
         stack = open_movie(source, dataset=settings.dataset, pixel_nm=settings.pixel_nm)
     stack = stack.with_calibration(pixel_nm=settings.pixel_nm, dose_e_per_A2=settings.dose_e_per_A2)
     reading = choose_reading(trained, threshold=settings.threshold, temperature=settings.temperature)
-    job = _Job(stack, trained, settings, Path(out), reading)
+    job = _Job(stack, trained, settings, Path(out), reading, open_other(trained, reading, settings))
     job.check()
     provenance = job.claim()
     if provenance is not None:
         return PredictResult(job.out, 0, len(job.series), tuple(provenance["notes"]), provenance)
     kept = job.run(progress or _no_progress)
     records = read_journal(job.journal)
-    job.preview(records)
+    write_preview(job.out, stack, job.series, reading, records)
     provenance = job.provenance(records)
     with atomic_file(job.out / "provenance.json") as temporary:
         temporary.write_text(_json(provenance), encoding="utf-8")
@@ -148,6 +155,7 @@ class _Job:
     settings: PredictSettings
     out: Path
     reading: Reading
+    other: Other | None
 
     @property
     def frames(self) -> range:
@@ -163,6 +171,11 @@ class _Job:
     def journal(self) -> Path:
         """One line for each series that is finished."""
         return self.out / "frames.jsonl"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all stores and tables are there."""
+        return all((self.out / name).exists() for name in name_outputs(self.reading, self.other))
 
     @property
     def sampling_A(self) -> float:
@@ -199,6 +212,7 @@ class _Job:
             "model": self.trained.fingerprint,
             "settings": self.settings.model_dump(mode="json"),
             "calibration": [self.sampling_A, self.reading.threshold, self.reading.temperature],
+            "second model": None if self.other is None else self.other.trained.fingerprint,
         }
         path = self.out / "run.json"
         if path.exists():
@@ -210,7 +224,7 @@ class _Job:
                     "--out, or the same as before to go on"
                 )
             finished = _read_record(self.out / "provenance.json")
-            return finished if finished and (self.out / "maps.zarr").exists() else None
+            return finished if finished and self.is_whole else None
         if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
             raise SettingsError(f"{self.out}: holds something else than predictions; give another --out")
         with atomic_file(path) as temporary:
@@ -219,58 +233,36 @@ class _Job:
 
     def run(self, progress: Progress) -> int:
         """Predict the series that are not finished; say how many were."""
-        done = len(read_journal(self.journal)) if (self.out / "maps.zarr").exists() else 0
+        done = len(read_journal(self.journal)) if self.is_whole else 0
         if done == 0:
             self.journal.unlink(missing_ok=True)
-            self._create()
+            create_stores(self.out, self.stack, self.series, self.trained, self.reading, self.other)
         n_images, total = self.trained.spec.in_channels, len(self.series)
         rest = self.frames[done * n_images :]
-        predictor = NamedPredictor(
-            self.trained,
-            runtime=self.settings.runtime,
-            window_px=self.settings.window_px,
-            threads=self.settings.threads,
-        )
+        predictors = [self._ready(self.trained)]
+        if self.other is not None:
+            predictors.append(self._ready(self.other.trained))
         with Journal(self.journal) as journal, self._open_columns() as columns:
             progress("predicting frames", 0, total - done)
             for number, series in enumerate(read_series(self.stack, rest, n_images), start=done):
-                record = self._predict(number, series, predictor, columns)
+                record = self._predict(number, series, predictors, columns)
                 journal.add(record)
                 progress("predicting frames", number + 1 - done, total - done)
         return done
 
-    def _create(self) -> None:
-        """Make room for all frames."""
-        rows, columns = self.stack.shape[1:]
-        n_series, n_images = len(self.series), self.trained.spec.in_channels
-        pixel_nm, frame_s = self.stack.pixel_nm, self.stack.frame_s
-        frame_s = None if frame_s is None else frame_s * n_images
-        more = {
-            "first_frame": self.series.start,
-            "frames_per_map": n_images,
-            "label": self.reading.label,
-            "model": self.trained.card.name,
-        }
-        create_maps(
-            self.out / "maps.zarr",
-            shape=(n_series, rows, columns, len(self.reading.channels)),
-            channels=self.reading.channels,
-            dtype=self.reading.dtype,
-            pixel_nm=pixel_nm,
-            frame_s=frame_s,
-            attributes=more,
+    def _ready(self, trained: TrainedModel) -> NamedPredictor:
+        return NamedPredictor(
+            trained,
+            runtime=self.settings.runtime,
+            window_px=self.settings.window_px,
+            threads=self.settings.threads,
         )
-        if self.reading.has_masks:
-            shape = (n_series, rows, columns)
-            create_labels(
-                self.out / "masks.zarr", shape=shape, pixel_nm=pixel_nm, frame_s=frame_s, name="masks"
-            )
 
     def _open_columns(self) -> BinaryIO:
         """Open the table of columns behind its last finished frame; nothing where there are no columns."""
         if not self.reading.has_columns:
             return io.BytesIO()
-        path = self.out / "columns.csv"
+        path = self.out / COLUMNS
         records = read_journal(self.journal)
         with write_errors(path):
             file = path.open("r+b" if records and path.exists() else "w+b")
@@ -281,21 +273,29 @@ class _Job:
         return file
 
     def _predict(
-        self, number: int, series: np.ndarray | None, predictor: NamedPredictor, columns: BinaryIO
+        self, number: int, series: np.ndarray | None, predictors: list[NamedPredictor], columns: BinaryIO
     ) -> dict[str, Any]:
         """Predict and keep one series; give its line of the journal."""
         fault, n_lacking = find_fault(series)
         frame = self.series[number]
         record: dict[str, Any] = {"frame": frame, "fault": fault, "not_finite_px": n_lacking}
         if series is not None and not fault:
-            maps = predict_maps(predictor, series, self.reading, sampling_A=self.sampling_A)
-            record["runtime"] = predictor.used
-            with write_errors(self.out / "maps.zarr"):
-                open_maps(self.out / "maps.zarr", writable=True)[number] = maps
+            maps = predict_maps(predictors[0], series, self.reading, sampling_A=self.sampling_A)
+            record["runtime"] = predictors[0].used
+            with write_errors(self.out / MAPS):
+                open_maps(self.out / MAPS, writable=True)[number] = maps
             if self.reading.has_masks:
-                with write_errors(self.out / "masks.zarr"):
+                with write_errors(self.out / MASKS):
                     mask = self.reading.label_pixels(maps)
-                    open_labels(self.out / "masks.zarr", writable=True)[number] = mask
+                    open_labels(self.out / MASKS, writable=True)[number] = mask
+            if self.other is not None:
+                deviation, differing = self.other.compare(
+                    maps, series, predictors[1], self.reading, sampling_A=self.sampling_A
+                )
+                if differing is not None:
+                    record["differing_share"] = differing
+                with write_errors(self.out / DISAGREEMENT):
+                    open_maps(self.out / DISAGREEMENT, writable=True)[number] = deviation
             if self.reading.has_columns:
                 found = self.reading.find_columns(maps, sampling_A=self.sampling_A)
                 rows = [
@@ -303,48 +303,21 @@ class _Job:
                     for (x_A, y_A), kind, sure in zip(*(part.tolist() for part in found), strict=True)
                 ]
                 record["columns"] = len(rows)
-                with write_errors(self.out / "columns.csv"):
+                with write_errors(self.out / COLUMNS):
                     columns.write(_csv_lines(rows))
         if self.reading.has_columns:
-            with write_errors(self.out / "columns.csv"):
+            with write_errors(self.out / COLUMNS):
                 columns.flush()
             record["columns_end"] = columns.tell()
         return record
 
-    def preview(self, records: list[dict[str, Any]]) -> None:
-        """Draw a few frames beside their maps."""
-        usable = [number for number, record in enumerate(records) if not record["fault"]]
-        chosen = {usable[round(at)] for at in np.linspace(0, len(usable) - 1, _PREVIEWS) if usable}
-        if not chosen:
-            return
-        drawn = [self._shown(number) for number in sorted(chosen)]
-        png = draw_predictions(
-            drawn,
-            classes=self.reading.classes,
-            pixel_nm=self.stack.pixel_nm,
-            is_probability=self.reading.is_probability,
-        )
-        with atomic_file(self.out / "preview.png") as temporary:
-            temporary.write_bytes(png)
-
-    def _shown(self, number: int) -> PredictedFrame:
-        maps = np.asarray(open_maps(self.out / "maps.zarr")[number], np.float32)
-        frame = self.series[number]
-        drawn = main_map(maps, self.reading.classes, self.reading.is_probability)
-        step = -(-max(drawn.shape) // _PREVIEW_PX)
-        small = drawn[::step, ::step, np.newaxis].copy()
-        shown = PredictedFrame(f"frame {frame}", self.stack.read(frame, frame + 1)[0], small)
-        if self.reading.has_masks:
-            return shown.with_mask(np.asarray(open_labels(self.out / "masks.zarr")[number]))
-        if self.reading.has_columns:
-            xy_A, kinds, _ = self.reading.find_columns(maps, sampling_A=self.sampling_A)
-            return shown.with_columns(xy_A / self.sampling_A, kinds)
-        return shown
-
     def provenance(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         """Say how the results came about."""
         card = self.trained.card
-        beyond = range_notes(card, self.stack, self.frames, defoci_A=self.settings.defoci_A())
+        defoci = self.settings.defoci_A()
+        beyond = range_notes(card, self.stack, self.frames, defoci_A=defoci)
+        if self.other is not None:
+            beyond += self.other.notes(self.trained, self.stack, self.frames, defoci_A=defoci)
         return {
             "temflux": version("temflux"),
             "source": self.stack.source,
@@ -355,17 +328,15 @@ class _Job:
             "frames": [self.frames.start, self.frames.stop],
             "settings": self.settings.model_dump(mode="json"),
             "model": {
-                "name": card.name,
-                "version": card.version,
-                "fingerprint": self.trained.fingerprint,
-                "sha256": dict(card.sha256),
+                **describe_origin(self.trained),
                 "label": card.label,
                 "channels": list(self.reading.channels),
             },
+            **({} if self.other is None else {"disagreement": self.other.describe(records)}),
             "threshold": self.reading.threshold if self.reading.is_probability else None,
             "temperature": self.reading.temperature,
             "runtime": sorted({record["runtime"] for record in records if "runtime" in record}),
-            "notes": [*self.stack.notes, *beyond, *fault_notes(records)],
+            "notes": list(dict.fromkeys([*self.stack.notes, *beyond, *fault_notes(records)])),
             "python": platform.python_version(),
             "libraries": {name: version(name) for name in _LIBRARIES},
         }

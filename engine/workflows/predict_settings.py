@@ -54,6 +54,11 @@ class PredictSettings(BaseModel):
         description="Temperature that probabilities are calibrated with, 1 leaves them; the model's own "
         "where not given, or 1.",
     )
+    other: str | None = Field(
+        None,
+        description="Another model of the same task, as of another seed: disagreement.zarr then maps where "
+        "the two disagree. Masks and columns stay the first one's.",
+    )
     runtime: Literal["auto", "fused", "openvino", "onnx", "keras"] = Field(
         "auto", description="What runs the network; auto takes the fastest that is installed."
     )

@@ -32,6 +32,20 @@ def test_maps_come_back_with_names_and_units(tmp_path):
     assert sorted(chunk.name for chunk in (path / "c").iterdir()) == ["1"]
 
 
+def test_one_map_a_frame_has_no_channels(tmp_path):
+    store = create_maps(
+        tmp_path / "a.zarr", shape=(2, 8, 9), channels=None, dtype="float32", pixel_nm=0.1, frame_s=0.5
+    )
+    store[1] = 0.25
+    maps = open_maps(tmp_path / "a.zarr")
+    assert (maps.shape, maps.chunks, maps.dtype) == ((2, 8, 9), (1, 8, 9), np.float32)
+    assert maps.metadata.dimension_names == ("t", "y", "x")
+    assert [axis["name"] for axis in maps.attrs["axes"]] == ["t", "y", "x"]
+    assert "channels" not in maps.attrs
+    assert np.isnan(maps[0]).all()
+    assert (maps[1] == 0.25).all()
+
+
 def test_large_frames_have_chunks_that_fit(tmp_path):
     store = create_maps(tmp_path / "maps.zarr", shape=(1, 4096, 4100, 1), channels=("inside",))
     assert store.chunks == (1, 2048, 1367, 1)
@@ -41,6 +55,8 @@ def test_large_frames_have_chunks_that_fit(tmp_path):
 def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(DataError, match="expected maps"):
         create_maps(tmp_path / "maps.zarr", shape=(1, 8, 8, 2), channels=("inside",))
+    with pytest.raises(DataError, match=r"expected maps \(T, Y, X\) with"):
+        create_maps(tmp_path / "maps.zarr", shape=(1, 8, 8, 2), channels=None)
     with pytest.raises(ReadError, match="run temflux predict again"):
         open_maps(tmp_path / "nothing.zarr")
     (tmp_path / "file").write_text("")

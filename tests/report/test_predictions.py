@@ -1,6 +1,7 @@
 """Figures of predictions and of single images: panels, colours, scale bars, and what they cost."""
 
 import numpy as np
+import pytest
 
 from temflux.engine.report.image_panels import draw_image, draw_spectrum
 from temflux.engine.report.predictions import PredictedFrame, figure_of_predictions
@@ -29,6 +30,23 @@ def test_a_row_has_frame_map_and_outline():
     assert boxes[1].x0 == 39.5
     assert drawn.axes[1].images[0].get_clim() == (0, 1)
     assert [text.get_text() for text in drawn.axes[0].texts] == ["1 nm"]
+
+
+def test_disagreement_has_a_panel_and_colours_of_its_own():
+    shown = [
+        frame(mask=np.zeros((40, 60), np.int32)).with_disagreement(np.full((40, 60), deviation), share)
+        for deviation, share in ((0.1, 0.052), (0.3, None))
+    ]
+    drawn = figure_of_predictions(shown, classes=("Au", "Pt"), pixel_nm=0.1)
+    assert len(drawn.axes) == 2 * 4 + 2
+    assert titles(drawn)[3] == "disagreement, in 5.2 % of pixels"
+    assert titles(drawn)[7] == "disagreement"
+    limits = [drawn.axes[number].images[0].get_clim() for number in (3, 7)]
+    assert limits[0] == limits[1] == (0, pytest.approx(0.3))
+    labels = [bar.get_xlabel() for bar in drawn.axes[8:]]
+    assert labels == ["probability", "standard deviation"]
+    colours = [drawn.axes[number].images[0].get_cmap().name for number in (1, 3)]
+    assert colours[0] != colours[1]
 
 
 def test_columns_are_coloured_and_named_by_class():
