@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 from ..base.errors import DataError, SettingsError
 from .atoms import find_columns_in_maps
@@ -33,7 +34,7 @@ class Reading:
     threshold : float
         Probability above which a pixel is inside, and from which on a column counts.
     temperature : float
-        What logits are divided by.
+        What logits are divided by before the threshold.
     spotsize_A : float
         Diameter of the discs that columns were labelled with [Å].
 
@@ -103,9 +104,9 @@ def choose_reading(
     Parameters
     ----------
     trained : TrainedModel
-        Network and card, whose figures may give `threshold` and `temperature`, and whose recipe `spotsize_A`.
+        Network and card, whose figures may give `threshold`, and whose recipe `spotsize_A`.
     threshold, temperature : float or None
-        What was asked for.
+        What was asked for. A threshold that was asked for is one of the probabilities at that temperature.
 
     Returns
     -------
@@ -117,6 +118,12 @@ def choose_reading(
     SettingsError
         If a temperature is asked for where there are no probabilities.
 
+    Notes
+    -----
+    The card's threshold is one of the probabilities as the network gives them. At a temperature T it is
+    carried through the logit, to sigmoid(logit(threshold) / T), so that the same pixels are inside: exactly
+    for a sigmoid and for a softmax of two, nearly for one of more.
+
     Examples
     --------
     >>> from temflux.engine.learn.model_cards import ModelCard
@@ -125,6 +132,8 @@ def choose_reading(
     >>> card = ModelCard("mine", figures={"threshold": 0.7})
     >>> choose_reading(TrainedModel(spec, card, {})).threshold
     0.7
+    >>> round(choose_reading(TrainedModel(spec, card, {}), temperature=2.0).threshold, 3)
+    0.604
     """
     card, spec = trained.card, trained.spec
     named = len(card.channels) == spec.out_channels
@@ -132,13 +141,16 @@ def choose_reading(
     scaled = spec.activation in ACTIVATIONS
     if temperature is not None and not scaled:
         raise SettingsError(f"temperature: {card.name} gives no probabilities ({card.label}); leave it out")
-    own_temperature = _number(card.figures.get("temperature"), 1.0, most=100.0) if scaled else 1.0
+    temperature = 1.0 if temperature is None else temperature
+    if threshold is None:
+        threshold = _number(card.figures.get("threshold"), _THRESHOLD)
+        threshold = float(expit(logit(threshold) / temperature)) if temperature != 1 else threshold
     return Reading(
         label=card.label,
         channels=channels,
         has_background=spec.out_channels > 1 and (spec.activation == "softmax" or "background" in channels),
-        threshold=_number(card.figures.get("threshold"), _THRESHOLD) if threshold is None else threshold,
-        temperature=own_temperature if temperature is None else temperature,
+        threshold=threshold,
+        temperature=temperature,
         spotsize_A=_number(card.recipe.get("spotsize_A"), _SPOTSIZE_A, most=100.0),
     )
 

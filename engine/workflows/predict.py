@@ -255,6 +255,7 @@ class _Job:
             trained,
             runtime=self.settings.runtime,
             window_px=self.settings.window_px,
+            batch=self.settings.batch,
             threads=self.settings.threads,
         )
 

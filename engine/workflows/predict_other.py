@@ -126,7 +126,8 @@ def open_other(trained: TrainedModel, reading: Reading, settings: PredictSetting
     --------
     >>> from ..learn.model_cards import ModelCard
     >>> from ..learn.trained import NetworkSpec
-    >>> mine = TrainedModel(NetworkSpec("compact"), ModelCard("mine"), {})
+    >>> spec = NetworkSpec("compact", {"in_channels": 1, "out_channels": 1})
+    >>> mine = TrainedModel(spec, ModelCard("mine"), {})
     >>> open_other(mine, choose_reading(mine), PredictSettings()) is None
     True
     """

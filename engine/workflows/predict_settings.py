@@ -45,14 +45,14 @@ class PredictSettings(BaseModel):
         None,
         gt=0,
         lt=1,
-        description="Probability above which a pixel is inside, and from which on a column counts; the "
-        "model's own where not given, or 0.5.",
+        description="Probability above which a pixel is inside, and from which on a column counts; where not "
+        "given the model's own, or 0.5, carried along with a temperature.",
     )
     temperature: float | None = Field(
         None,
         gt=0,
-        description="Temperature that probabilities are calibrated with, 1 leaves them; the model's own "
-        "where not given, or 1.",
+        description="Temperature that logits are divided by, for calibrated probabilities (a card's "
+        "fitted_temperature); they are left as they are where not given.",
     )
     other: str | None = Field(
         None,
@@ -64,6 +64,12 @@ class PredictSettings(BaseModel):
     )
     window_px: int | None = Field(
         None, ge=16, description="Largest side of the windows that a frame is cut into [px]."
+    )
+    batch: int = Field(
+        1,
+        ge=1,
+        description="Windows that the network looks at together; more than 1 pays on a GPU and costs memory, "
+        "the masks are the same.",
     )
     threads: int | None = Field(None, ge=1, description="Threads of the network; all cores where not given.")
 

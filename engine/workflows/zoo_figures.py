@@ -82,9 +82,7 @@ def judge_zoo_model(
         )
         score = score_model(model, data.test, work / f"{recipe.name}-score", settings, progress=progress)
         figures |= pick_figures(score.methods)
-        if "temperature" in score.calibration:
-            figures["fitted_temperature"] = round(score.calibration["temperature"], 3)
-            figures["calibration_error"] = round(score.calibration["calibration_error_at_temperature"], 4)
+        figures |= pick_calibration(score.calibration)
     if data.beyond is not None:
         alone = ScoreSettings(baselines=False, limit=_MOST_BEYOND)
         score = score_model(model, data.beyond, work / f"{recipe.name}-beyond", alone, progress=progress)
@@ -178,6 +176,38 @@ def pick_figures(methods: list[dict[str, Any]]) -> dict[str, float | str]:
             if row.get(name) is not None:
                 figures[f"{method}_{name}"] = round(float(row[name]), 4)
     return figures
+
+
+def pick_calibration(calibration: Mapping[str, float]) -> dict[str, float | str]:
+    """Pick a card's figures of how far probabilities mean what they say.
+
+    Parameters
+    ----------
+    calibration : mapping
+        As `Score.calibration` has it.
+
+    Returns
+    -------
+    dict from name to float or str
+        calibration_error of the probabilities as the model gives them, and, where a temperature was fitted,
+        it and the error that is left when logits are divided by it (predict --temperature).
+
+    Examples
+    --------
+    >>> found = {"calibration_error": 0.021, "temperature": 1.3, "calibration_error_at_temperature": 0.01}
+    >>> pick_calibration(found)
+    {'calibration_error': 0.021, 'fitted_temperature': 1.3, 'calibration_error_at_fitted_temperature': 0.01}
+    """
+    names = {
+        "calibration_error": ("calibration_error", 4),
+        "temperature": ("fitted_temperature", 3),
+        "calibration_error_at_temperature": ("calibration_error_at_fitted_temperature", 4),
+    }
+    return {
+        told: round(calibration[name], digits)
+        for name, (told, digits) in names.items()
+        if name in calibration
+    }
 
 
 def pick_doses(limits: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]:

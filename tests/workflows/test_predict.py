@@ -201,17 +201,52 @@ def test_use_beyond_the_training_is_noted_once(tmp_path):
         assert sum(said in note for note in notes) == 1
 
 
-def test_the_card_gives_threshold_and_temperature(tmp_path):
-    frames, _ = disc_movie(1)
-    stack = Stack.from_array(frames, pixel_nm=0.1)
-    model = save_dark_model(tmp_path / "sure", figures={"threshold": 0.9, "temperature": 4.0})
+def test_the_card_gives_the_threshold_and_no_temperature(tmp_path):
+    stack = Stack.from_array(disc_movie(1)[0], pixel_nm=0.1)
+    figures = {"threshold": 0.9, "temperature": 4.0, "fitted_temperature": 4.0}
+    model = save_dark_model(tmp_path / "sure", figures=figures)
     own = predict_movie(model, stack, tmp_path / "own", PredictSettings(**FUSED))
-    assert (own.provenance["threshold"], own.provenance["temperature"]) == (0.9, 4.0)
-    asked = PredictSettings(threshold=0.5, temperature=1, **FUSED)
+    assert (own.provenance["threshold"], own.provenance["temperature"]) == (0.9, 1)
+    asked = PredictSettings(threshold=0.5, **FUSED)
     plain = predict_movie(model, stack, tmp_path / "plain", asked)
-    cool, warm = np.asarray(plain.maps, np.float32), np.asarray(own.maps, np.float32)
-    assert np.abs(warm - 0.5).mean() < np.abs(cool - 0.5).mean()
+    np.testing.assert_array_equal(np.asarray(own.maps), np.asarray(plain.maps))
     assert (np.asarray(own.masks) > 0).sum() < (np.asarray(plain.masks) > 0).sum()
+
+
+@pytest.mark.parametrize("channels", [("inside",), ("inside", "background")])
+def test_a_temperature_changes_probabilities_and_not_masks(tmp_path, channels):
+    stack = Stack.from_array(disc_movie(1)[0], pixel_nm=0.1)
+    model = save_dark_model(tmp_path / "sure", channels=channels, figures={"threshold": 0.9})
+    cool = predict_movie(model, stack, tmp_path / "cool", PredictSettings(**FUSED))
+    warm = predict_movie(model, stack, tmp_path / "warm", PredictSettings(temperature=4.0, **FUSED))
+    assert warm.provenance["threshold"] == pytest.approx(1 / (1 + 9**-0.25))
+    before, after = (np.asarray(one.maps, np.float32)[..., 0] for one in (cool, warm))
+    assert np.abs(after - 0.5).mean() < np.abs(before - 0.5).mean()
+    # What half precision cannot tell from the threshold may fall on either side of it.
+    clear = np.abs(before - 0.9) > 0.001
+    assert clear.mean() > 0.99
+    changed = np.asarray(cool.masks) != np.asarray(warm.masks)
+    assert not changed[clear].any()
+    asked = PredictSettings(temperature=4.0, threshold=0.9, **FUSED)
+    assert (
+        predict_movie(model, stack, tmp_path / "asked", asked).masks[:].sum() < np.asarray(warm.masks).sum()
+    )
+
+
+@pytest.mark.parametrize("runtime", ["fused", "keras"])
+def test_windows_together_give_the_masks_of_windows_one_by_one(models, tmp_path, runtime):
+    stack = Stack.from_array(disc_movie(1)[0], pixel_nm=0.1)
+    one, four = (
+        predict_movie(
+            models / "dark",
+            stack,
+            tmp_path / str(batch),
+            PredictSettings(batch=batch, window_px=64, runtime=runtime),
+        )
+        for batch in (1, 4)
+    )
+    np.testing.assert_array_equal(np.asarray(one.masks), np.asarray(four.masks))
+    assert np.asarray(one.masks).any()
 
 
 def test_what_cannot_be_is_refused_in_one_line(models, tmp_path):

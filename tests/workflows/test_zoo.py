@@ -5,6 +5,7 @@ import pytest
 from temflux.engine.base.errors import ReadError, SettingsError
 from temflux.engine.learn.model_files import load_model, zoo_folder
 from temflux.engine.workflows.zoo import (
+    ZooRecipe,
     publish_zoo_model,
     read_zoo_recipe,
     simulate_zoo_data,
@@ -46,6 +47,10 @@ def test_a_recipe_becomes_a_model_of_the_zoo(recipe, tmp_path):
     figures = judge_zoo_model(recipe, run.model, data, tmp_path / "work")
     assert figures["test_images"] == 2
     assert {"f1", "iou", "false_area", "classical_f1", "threshold", "fitted_temperature"} <= set(figures)
+    assert {"calibration_error", "calibration_error_at_fitted_temperature"} <= set(figures)
+    told = json.loads((tmp_path / "work" / "tiny-score" / "provenance.json").read_text())["calibration"]
+    assert figures["calibration_error"] == round(told["calibration_error"], 4)
+    assert told["calibration_error"] != told["calibration_error_at_temperature"]
     assert 0 <= figures["f1"] <= 1
     card = publish_zoo_model(recipe, run.model, figures, folder=tmp_path / "zoo")
     loaded = load_model(tmp_path / "zoo" / "tiny")
@@ -78,4 +83,5 @@ def test_every_recipe_can_be_read(path):
     recipe = read_zoo_recipe(path.stem)
     assert recipe.name == path.stem
     assert recipe.task.endswith(".")
-    assert recipe.parameters("train").label == recipe.parameters("test").label
+    if isinstance(recipe, ZooRecipe):
+        assert recipe.parameters("train").label == recipe.parameters("test").label
