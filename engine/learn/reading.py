@@ -11,12 +11,13 @@ from scipy.special import expit, logit
 from ..base.errors import DataError, SettingsError
 from .atoms import find_columns_in_maps
 from .calibration import ACTIVATIONS, logits_of, scale_temperature
+from .judges import COLUMN_LABELS
 from .predict import Predictor
 from .trained import TrainedModel
 
-COLUMN_LABELS = ("Disk", "Blob", "Gaussian")
+# Diameter of the discs that columns are labelled with where nothing says otherwise [Å].
+SPOTSIZE_A = 0.4
 _THRESHOLD = 0.5
-_SPOTSIZE_A = 0.4
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Reading:
     has_background: bool
     threshold: float
     temperature: float = 1.0
-    spotsize_A: float = _SPOTSIZE_A
+    spotsize_A: float = SPOTSIZE_A
 
     @property
     def has_masks(self) -> bool:
@@ -151,7 +152,7 @@ def choose_reading(
         has_background=spec.out_channels > 1 and (spec.activation == "softmax" or "background" in channels),
         threshold=threshold,
         temperature=temperature,
-        spotsize_A=_number(card.recipe.get("spotsize_A"), _SPOTSIZE_A, most=100.0),
+        spotsize_A=_number(card.recipe.get("spotsize_A"), SPOTSIZE_A, most=100.0),
     )
 
 

@@ -12,9 +12,10 @@ from ..base.errors import CalibrationError, DataError, SettingsError
 from ..files.dose import dose_from_vacuum
 from ..files.microscope import find_tag
 from ..files.read import open_movie
+from ..learn.trained import TrainedModel
 from ..measure.fourier import crop_size, particle_spectrum, reciprocal_pixel
 from ..measure.instances import label_instances
-from .predict_notes import beam_energy_eV
+from .predict_notes import beam_energy_eV, value_notes
 from .single_image import SingleImage, Spectrum
 
 # As makers and programs write them; few files say it at all.
@@ -238,6 +239,14 @@ class ExperimentalImage(SingleImage):
             raise DataError(f"{self.name}: no pixel of the area is finite; choose another")
         mean = float(known.mean()) - dark_counts
         return dose_from_vacuum(mean, counts_per_electron=conversion, pixel_nm=self.pixel_nm)
+
+    def _notes_on(self, trained: TrainedModel) -> list[str]:
+        dose = self.dose_e_per_A2
+        known = {
+            "sampling_A": self.sampling_A,
+            "dose_e_per_A2": dose if dose is not None and np.isfinite(dose) else None,
+        }
+        return value_notes(trained.card, known, energy_eV=self.beam_energy_eV)
 
     def _read(self) -> np.ndarray:
         return np.asarray(self._stack.read(self.frame, self.frame + self.n_images))

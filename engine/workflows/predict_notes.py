@@ -52,8 +52,33 @@ def range_notes(
         known = known[np.isfinite(known)]
         doses = sorted({float(known.min()), float(known.max())}) if known.size else None
     sampling_A = None if stack.pixel_nm is None else 10 * stack.pixel_nm
-    said = outside_range(card, sampling_A=sampling_A, dose_e_per_A2=doses, defocus_A=defoci_A)
-    energy_eV = beam_energy_eV(stack.metadata)
+    values = {"sampling_A": sampling_A, "dose_e_per_A2": doses, "defocus_A": defoci_A}
+    return value_notes(card, values, energy_eV=beam_energy_eV(stack.metadata))
+
+
+def value_notes(card: ModelCard, values: Mapping[str, Any], *, energy_eV: float | None = None) -> list[str]:
+    """Say in what values of an experiment lie outside of what a model was trained on.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's card.
+    values : mapping
+        What is known, named as in the card's ranges; None where it is not.
+    energy_eV : float or None
+        Beam energy [eV].
+
+    Returns
+    -------
+    list of str
+        One line for each value outside; empty where all is well or unknown.
+
+    Examples
+    --------
+    >>> value_notes(ModelCard("mine", energies_eV=(300e3,)), {}, energy_eV=80e3)
+    ['energy of 80 keV: mine was trained on 300 keV']
+    """
+    said = outside_range(card, **values)
     off = [] if energy_eV is None else [abs(energy_eV / one - 1) for one in card.energies_eV]
     if energy_eV is not None and off and min(off) > _ENERGY_TOLERANCE:
         trained = ", ".join(f"{one / 1000:g}" for one in card.energies_eV)

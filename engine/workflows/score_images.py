@@ -17,11 +17,10 @@ from ..generate.system import Sites
 from ..learn.judges import COLUMN_LABELS, Truth
 from ..learn.model_cards import outside_range
 from ..learn.predict import choose_sampling
+from ..learn.reading import SPOTSIZE_A
 from ..learn.sources import DatasetSource
 from ..learn.task import Task, read_task
 from ..learn.trained import TrainedModel
-
-_SPOTSIZE_A = 0.4
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Shots:
     @property
     def spotsize_A(self) -> float:
         """Size of the labels' spots [Å]."""
-        return float(self.parameters.get("spotsize", _SPOTSIZE_A))
+        return float(self.parameters.get("spotsize", SPOTSIZE_A))
 
     def choose(self, limit: int | None) -> list[Shot]:
         """Choose at most so many images, evenly."""
@@ -208,6 +207,35 @@ def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str
     list of str
         Names, as defocus_A.
 
+    Examples
+    --------
+    >>> from ..learn.model_cards import ModelCard
+    >>> from ..learn.trained import NetworkSpec
+    >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
+    >>> trained = TrainedModel(NetworkSpec("compact", {"in_channels": 2}), card, {})
+    >>> outside_trained(trained, {"defocus_A": 10.0, "defocus_2_A": 60.0})
+    ['defocus_A']
+    """
+    return [
+        name
+        for name, value in values_seen(trained, drawn).items()
+        if outside_range(trained.card, **{name: value})
+    ]
+
+
+def values_seen(trained: TrainedModel, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what was drawn for an image of that which a model's card tells ranges of, as the network sees it.
+
+    Parameters
+    ----------
+    trained, drawn
+        As `outside_trained` takes them.
+
+    Returns
+    -------
+    dict
+        Values by name; None where they are not known, or, of the sampling, where it is made to fit.
+
     Notes
     -----
     A frame that is too fine is resampled: of the coarser pixels' Nyquist frequency the camera's half-width is
@@ -217,10 +245,9 @@ def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str
     --------
     >>> from ..learn.model_cards import ModelCard
     >>> from ..learn.trained import NetworkSpec
-    >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
-    >>> trained = TrainedModel(NetworkSpec("compact", {"in_channels": 2}), card, {})
-    >>> outside_trained(trained, {"defocus_A": 10.0, "defocus_2_A": 60.0})
-    ['defocus_A']
+    >>> card = ModelCard("mine", ranges={"blur_A": (0.0, 0.5)})
+    >>> values_seen(TrainedModel(NetworkSpec("compact"), card, {}), {"blur_A": 0.7, "defocus_A": 10.0})
+    {'blur_A': 0.7}
     """
     card = trained.card
     values = {name: drawn.get(name) for name in card.ranges}
@@ -234,7 +261,7 @@ def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str
             drawn_value = values.get(name)
             if drawn_value is not None:
                 values[name] = factor * drawn_value
-    return [name for name, value in values.items() if outside_range(card, **{name: value})]
+    return values
 
 
 def evenly(things: list[Any], limit: int | None) -> list[Any]:

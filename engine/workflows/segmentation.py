@@ -14,10 +14,10 @@ from ..base.stack import Stack
 from ..files.read import open_movie
 from ..images.clean import finite_frame
 from ..images.threshold import choose_threshold, segment_by_threshold
-from ..learn.model_cards import outside_range
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.reading import Reading, choose_reading, predict_maps
+from .predict_notes import range_notes
 
 PROBABILITY_THRESHOLD = 0.9
 _READ_BYTES = 64 * 2**20
@@ -39,12 +39,15 @@ class Segmentation:
         Folder or name of a trained network that marks masks; empty for none.
     sampling_A : float or None
         Pixel size of the movie, which a network needs [Å].
+    outside : tuple of str
+        In what the movie lies outside of what the network was trained on.
     """
 
     threshold: Mapping[str, Any] = field(default_factory=dict)
     masks: Stack | None = None
     model: str = ""
     sampling_A: float | None = None
+    outside: tuple[str, ...] = ()
 
     def mask(self, index: int, frame: np.ndarray) -> np.ndarray:
         """Mark the particles of a frame, an array (Y, X) of bool."""
@@ -61,7 +64,7 @@ class Segmentation:
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the masks, or of a network used beyond what it was trained on."""
         if self.model:
-            return tuple(outside_range(load_model(self.model).card, sampling_A=self.sampling_A))
+            return self.outside
         return () if self.masks is None else tuple(f"masks: {note}" for note in self.masks.notes)
 
     def describe(self) -> dict[str, Any]:
@@ -110,7 +113,8 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
     kind, _, path = segment.partition(":")
     if kind == "model":
         _check_model(path, stack)
-        return Segmentation(model=path, sampling_A=10 * (stack.pixel_nm or 0.0))
+        outside = range_notes(load_model(path).card, stack, range(stack.n_frames))
+        return Segmentation(model=path, sampling_A=10 * (stack.pixel_nm or 0.0), outside=tuple(outside))
     if kind == "masks":
         masks = open_movie(path, painted=True)
         if masks.shape != stack.shape:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import DataError, SettingsError
-from ..generate.dataset import ImageSet
+from ..generate.dataset import ImageSet, SystemSet
 from ..learn.reading import Reading
 from ..learn.scores import count_pixels
 from ..learn.task import Task, read_task
+from ..learn.trained import TrainedModel
 from ..report.shown import number
+from .predict_notes import value_notes
+from .score_images import values_seen
 from .single_image import SingleImage
 from .train import find_images
 
@@ -155,6 +158,14 @@ class SimulatedImage(SingleImage):
                 f"{self.name}: expected maps of the label's shape {self.label.shape} "
                 f"({', '.join(self.channels)}), got {prediction.shape}; choose a model for this label"
             )
+
+    def _notes_on(self, trained: TrainedModel) -> list[str]:
+        seen = values_seen(trained, self.drawn)
+        energy_eV = None
+        systems = SystemSet(self.images.folder.parent / "systems")
+        if (systems.folder / "waves.zarr").exists():
+            energy_eV = float(str(systems.open_waves().attrs["energy_eV"]))
+        return value_notes(trained.card, {**seen, "sampling_A": self.sampling_A}, energy_eV=energy_eV)
 
     def _read(self) -> np.ndarray:
         return np.asarray(self.images.images[self.row])

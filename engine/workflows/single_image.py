@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class SingleImage(ABC):
         Maps, as `infer` gave them.
     reading : Reading or None
         What the maps are of: label, channels, threshold.
+    outside : tuple of str
+        In what the image lies outside of what the network was trained on; each is a warning of `infer`, too.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,6 +49,7 @@ class SingleImage(ABC):
         self.standardised: np.ndarray | None = None
         self.prediction: np.ndarray | None = None
         self.reading: Reading | None = None
+        self.outside: tuple[str, ...] = ()
         self._image: np.ndarray | None = None
 
     @property
@@ -88,7 +92,7 @@ class SingleImage(ABC):
         runtime: str = "auto",
         threshold: float | None = None,
     ) -> np.ndarray:
-        """Apply a trained network to the image.
+        """Apply a trained network to the image; warn where it is beyond what the network was trained on.
 
         Parameters
         ----------
@@ -122,7 +126,11 @@ class SingleImage(ABC):
         if isinstance(model, Predictor):
             self.prediction = model(self.image, sampling_A=sampling_A)
             self.reading = choose_reading(model.trained, threshold=threshold)
+            self.outside = tuple(self._notes_on(model.trained))
+            for note in self.outside:
+                warnings.warn(note, UserWarning, stacklevel=2)
         else:
+            self.outside = ()
             self.prediction = self._run_keras(model)
             self.reading = self._reading_of(self.prediction, 0.5 if threshold is None else threshold)
         return self.prediction
@@ -182,6 +190,10 @@ class SingleImage(ABC):
     @abstractmethod
     def _read(self) -> np.ndarray:
         """Read the image, (F, Y, X)."""
+
+    @abstractmethod
+    def _notes_on(self, trained: TrainedModel) -> list[str]:
+        """Say in what the image lies outside of what a model was trained on."""
 
     def _label(self) -> np.ndarray | None:
         return None

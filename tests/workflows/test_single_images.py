@@ -1,6 +1,7 @@
 """Simulated and experimental images in hand: loaded, standardised, inferred, scored, cropped and shown."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -94,6 +95,46 @@ def test_a_keras_network_of_elsewhere_is_given_the_standardised_image(simulated,
     np.testing.assert_allclose(other, own, atol=1e-4)
     with pytest.raises(SettingsError, match="got function"):
         image.infer(picture)
+
+
+def test_a_simulated_image_beyond_the_training_warns(simulated, tmp_path):
+    ranges = {
+        "sampling_A": (0.1, 0.21),
+        "dose_e_per_A2": (10.0, 1e3),
+        "defocus_A": (20.0, 50.0),
+        "mtf_c0": (0, 1),
+    }
+    model = save_dark_model(tmp_path / "narrow", normalize_A=12.0, ranges=ranges)
+    image = SimulatedImage(simulated, 4)
+    with pytest.warns(UserWarning, match="was trained on") as warned:
+        image.infer(model, runtime="fused")
+    assert [str(one.message).partition(":")[0] for one in warned] == [
+        "sampling of 0.22 Å/px",
+        "dose of 3000 e⁻/Å²",
+        "defocus of 0 Å",
+    ]
+    assert warned[0].filename == __file__
+    assert image.outside == tuple(str(one.message) for one in warned)
+    known = save_dark_model(tmp_path / "known", normalize_A=12.0, ranges={"sampling_A": (0.1, 2.0)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image.infer(known, runtime="fused")
+    assert image.outside == ()
+
+
+def test_a_recorded_image_beyond_the_training_warns(movie, tmp_path):
+    model = save_dark_model(tmp_path / "narrow", ranges={"dose_e_per_A2": (10.0, 1e5)}, energies_eV=(300e3,))
+    image = ExperimentalImage(movie)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image.infer(model, runtime="fused")
+    image.dose_e_per_A2, image.beam_energy_eV = 5.0, 80e3
+    with pytest.warns(UserWarning, match="was trained on"):
+        image.infer(model, runtime="fused")
+    assert image.outside == (
+        "dose of 5 e⁻/Å²: narrow was trained on 10 to 100000 e⁻/Å²",
+        "energy of 80 keV: narrow was trained on 300 keV",
+    )
 
 
 def test_what_does_not_fit_is_said(simulated, models, tmp_path):

@@ -1,6 +1,7 @@
 """Tracking with a trained network in place of the threshold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from temflux.engine.base.stack import Stack
 from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import save_model
 from temflux.engine.learn.trained import NetworkSpec
+from temflux.engine.workflows.predict import predict_movie
+from temflux.engine.workflows.predict_settings import PredictSettings
+from temflux.engine.workflows.segmentation import choose_segmentation
 from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
 from tests.movies import disc_movie
+from tests.predictors import save_dark_model
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,26 @@ def test_a_network_beyond_its_training_is_noted(model, tmp_path):
     stack, _ = movie(pixel_nm=0.3)
     result = track(stack, TrackSettings(segment=f"model:{model}", spectra="none"), out=tmp_path / "out")
     assert any("dark was trained on 4 to 6 Å/px" in note for note in result.notes)
+
+
+def test_dose_and_energy_beyond_the_training_are_noted_as_by_predict(tmp_path):
+    ranges = {"sampling_A": (0.5, 2.0), "dose_e_per_A2": (10.0, 1e5)}
+    model = save_dark_model(tmp_path / "dark", ranges=ranges, energies_eV=(300e3,))
+    stack, _ = movie(pixel_nm=0.1)
+    low = replace(
+        stack.with_calibration(dose_e_per_A2=5.0),
+        metadata={"instrument": {"TEM": {"beam_energy": 80.0}}},
+    )
+    settings = TrackSettings(segment=f"model:{model}", spectra="none")
+    notes = track(low, settings, out=tmp_path / "out").notes
+    told = predict_movie(model, low, tmp_path / "maps", PredictSettings(runtime="fused")).notes
+    for said in (
+        "dose of 5 e⁻/Å²: dark was trained on 10 to 100000 e⁻/Å²",
+        "energy of 80 keV: dark was trained on 300 keV",
+    ):
+        assert notes.count(said) == 1
+        assert told.count(said) == 1
+    assert not any("was trained on" in note for note in choose_segmentation(stack, f"model:{model}").notes)
 
 
 def test_a_network_needs_the_pixel_size(model):
