@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,8 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from temflux.engine.base.errors import TemfluxError
+from temflux.engine.learn.model_cards import ModelCard
+from temflux.engine.workflows.bf_figures import judge_bf_particles
+from temflux.engine.workflows.bf_particles import BfRecipe, make_bf_particles, publish_bf_particles
 from temflux.engine.workflows.train_settings import TrainSettings
 from temflux.engine.workflows.zoo import (
+    ZooRecipe,
     publish_zoo_model,
     read_zoo_recipe,
     simulate_zoo_data,
@@ -27,7 +32,13 @@ from .words import say
 
 
 def make_zoo_model(
-    name: str, /, *, work: Path = Path("build/zoo"), jobs: int | None = None, only_data: bool = False
+    name: str,
+    /,
+    *,
+    work: Path = Path("build/zoo"),
+    jobs: int | None = None,
+    only_data: bool = False,
+    crops: Path | None = None,
 ) -> int:
     """Make a model of the zoo; what is there of it already is kept.
 
@@ -41,6 +52,9 @@ def make_zoo_model(
         Processes that simulate at a time; all cores where not given.
     only_data : bool
         Simulate, and do not train.
+    crops : Path or None
+        Folder of real crops, for a model that learns from them; au_sintering_masks below TEMFLUX_DATA, or
+        below ../shared/data, where not given.
 
     Returns
     -------
@@ -50,21 +64,45 @@ def make_zoo_model(
     quieten_tensorflow()
     console = Console()
     recipe = read_zoo_recipe(name)
-    runner = process_runner(usable_jobs(jobs))
-
-    told = tell_epochs(console, recipe.train.get("epochs", TrainSettings().epochs))
-    with StageProgress(console) as progress:
-        data = simulate_zoo_data(recipe, work, runner=runner, progress=progress)
-        if only_data:
+    if isinstance(recipe, BfRecipe):
+        card = _make_from_crops(recipe, crops or _default_crops(), work / recipe.name, console)
+    else:
+        made = _make_from_simulations(recipe, work, jobs, only_data, console)
+        if made is None:
             return GOOD
-        run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=told)
-        figures = judge_zoo_model(recipe, run.model, data, work, runner=runner, progress=progress)
-    card = publish_zoo_model(recipe, run.model, figures)
+        card = made
     table = Table("figure", card.name)
     for key, value in card.figures.items():
         table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     return GOOD
+
+
+def _make_from_simulations(
+    recipe: ZooRecipe, work: Path, jobs: int | None, only_data: bool, console: Console
+) -> ModelCard | None:
+    """Simulate, train, judge and publish; None where only data were asked for."""
+    runner = process_runner(usable_jobs(jobs))
+    told = tell_epochs(console, recipe.train.get("epochs", TrainSettings().epochs))
+    with StageProgress(console) as progress:
+        data = simulate_zoo_data(recipe, work, runner=runner, progress=progress)
+        if only_data:
+            return None
+        run = train_zoo_model(recipe, data, work, progress=progress, on_epoch=told)
+        figures = judge_zoo_model(recipe, run.model, data, work, runner=runner, progress=progress)
+    return publish_zoo_model(recipe, run.model, figures)
+
+
+def _make_from_crops(recipe: BfRecipe, crops: Path, work: Path, console: Console) -> ModelCard:
+    """Train on all crops, judge by networks that have not seen them, and publish."""
+    with StageProgress(console) as progress:
+        figures = judge_bf_particles(recipe, crops, work, progress=progress)
+        model = make_bf_particles(recipe, crops, work, progress=progress)
+    return publish_bf_particles(recipe, model, figures)
+
+
+def _default_crops() -> Path:
+    return Path(os.environ.get("TEMFLUX_DATA", "../shared/data")) / "au_sintering_masks"
 
 
 def main() -> int:

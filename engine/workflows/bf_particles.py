@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from temflux.models.networks import build_network
 
-from ..base.errors import ReadError
+from ..base.errors import ReadError, SettingsError
 from ..base.seeds import generator
 from ..files.read import open_movie
 from ..generate.bright_field import BrightField, draw_bright_field
+from ..images.coarsen import coarsen
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
-from ..learn.model_files import load_model, save_model
+from ..learn.model_files import load_model, save_model, zoo_folder
 from ..learn.samples import FrameSource, Samples, SampleSettings, Task
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingSettings, train
@@ -36,7 +36,7 @@ _CHANNELS = ("inside",)
 
 
 class BfRecipe(BaseModel):
-    """How bf-particles is made.
+    """How bf-particles is made; models/zoo/bf-particles.json holds what differs from the defaults.
 
     Examples
     --------
@@ -46,6 +46,14 @@ class BfRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    learns_from: Literal["crops"] = Field("crops", description="What tells this recipe from simulations.")
+    name: str = Field("bf-particles", description="Name of the model.")
+    version: str = Field("1", description="Version of its weights.")
+    task: str = Field(
+        "Marks dark particles on an amorphous support in bright-field TEM images.",
+        description="What it finds in what, in one sentence.",
+    )
+    limits: tuple[str, ...] = Field((), description="Where it fails.")
     pixel_nm: float = Field(
         0.059,
         gt=0,
@@ -53,7 +61,12 @@ class BfRecipe(BaseModel):
         "fringes, 4.0 px apart, are taken for gold's {111} planes.",
     )
     binning: int = Field(2, ge=1, description="Pixels of a crop to one that the network sees, along a side.")
-    normalize_A: float = Field(60.0, gt=0, description="Gaussian that images are standardised with [Å].")
+    normalize_A: float = Field(
+        200.0,
+        gt=0,
+        description="Gaussian that images are standardised with [Å]; wide, since outlines follow half of the "
+        "contrast in a whole crop.",
+    )
     channels: int = Field(16, ge=1, description="Channels of the network's first level.")
     simulated: int = Field(300, ge=1, description="Simulated images that it begins with.")
     simulated_px: int = Field(192, ge=32, description="Their sides [px].")
@@ -65,9 +78,9 @@ class BfRecipe(BaseModel):
         {
             "held_out": 0,
             "epochs": 30,
-            "samples": 256,
-            "batch_size": 8,
-            "crop_px": 128,
+            "samples": 128,
+            "batch_size": 4,
+            "crop_px": 192,
             "learning_rate": 1e-3,
             "fix_normalisation": False,
         },
@@ -137,13 +150,12 @@ def bin_frames(
     >>> bin_frames(np.ones((1, 4, 4)), np.ones((1, 4, 4)), BfRecipe()).masks.shape
     (1, 2, 2)
     """
-    from skimage.transform import downscale_local_mean, resize
+    from skimage.transform import downscale_local_mean
 
     n = recipe.binning
-    shape = tuple(side // n for side in images.shape[1:])
-    rows, columns = (n * side for side in shape)
-    options = {"order": 1, "mode": "reflect", "anti_aliasing": n > 1, "preserve_range": True}
-    frames = [resize(image[:rows, :columns].astype(np.float32), shape, **options) for image in images]
+    height, width = (side // n for side in images.shape[1:])
+    rows, columns = n * height, n * width
+    frames = [coarsen(image[:rows, :columns], (height, width)) for image in images]
     inside = [downscale_local_mean(mask[:rows, :columns].astype(np.float32), (n, n)) >= 0.5 for mask in masks]
     sources = {"frames": name, "masks": name}
     return LabelledFrames(
@@ -173,9 +185,17 @@ def make_start(
     -------
     Path
         The model.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds a start of another recipe.
     """
     work = Path(work)
+    how_made = recipe.model_dump(mode="json", exclude={"name", "version", "task", "limits", "real"})
     if (work / "model" / "card.json").is_file():
+        if dict(load_model(work / "model").card.recipe) != how_made:
+            raise SettingsError(f"{work}: holds a start of another recipe; give another folder, or remove it")
         return work / "model"
     task = Task("Mask", 1, _CHANNELS, recipe.normalize_A)
     how = BrightField(radius_px=recipe.radius_px)
@@ -214,8 +234,8 @@ def make_start(
         label="Mask",
         channels=_CHANNELS,
         normalize_A=recipe.normalize_A,
-        ranges={"sampling_A": (recipe.sampling_A, 1.2 * recipe.sampling_A)},
-        recipe=json.loads(recipe.model_dump_json()),
+        ranges={"sampling_A": (recipe.sampling_A, recipe.sampling_A)},
+        recipe=how_made,
         licence="BSD-3-Clause",
     )
     save_model(work / "model", network, spec, card)
@@ -259,13 +279,7 @@ def adapt_to_crops(
 
 
 def make_bf_particles(
-    recipe: BfRecipe,
-    data: str | Path,
-    work: str | Path,
-    *,
-    figures: dict[str, float | str] | None = None,
-    limits: Sequence[str] = (),
-    progress: Progress | None = None,
+    recipe: BfRecipe, data: str | Path, work: str | Path, *, progress: Progress | None = None
 ) -> Path:
     """Make the model: simulations first, then all real crops.
 
@@ -276,39 +290,64 @@ def make_bf_particles(
     data : str or Path
         Folder with frames_and_masks.npz.
     work : str or Path
-        Folder for what is made on the way; work/model is the model.
-    figures : dict or None
-        What cross-validation measured, for the card: the model itself has seen all crops.
-    limits : sequence of str
-        What else a user should know.
+        Folder for what is made on the way.
     progress : callable or None
         Told (what is going on, done, total) batches.
 
     Returns
     -------
     Path
-        The model.
+        The model, without figures: it has seen all crops.
     """
     work = Path(work)
     start = make_start(recipe, work / "start", progress=progress)
-    run = adapt_to_crops(recipe, start, read_crops(data), work / "real", progress=progress)
-    trained = load_model(run.model)
+    return adapt_to_crops(recipe, start, read_crops(data), work / "all", progress=progress).model
+
+
+def publish_bf_particles(
+    recipe: BfRecipe,
+    model: str | Path,
+    figures: Mapping[str, float | str],
+    *,
+    folder: str | Path | None = None,
+) -> ModelCard:
+    """Put the model into the zoo with the card of its recipe and what cross-validation measured.
+
+    Parameters
+    ----------
+    recipe : BfRecipe
+        How it was made.
+    model : str or Path
+        Folder of the trained model.
+    figures : mapping of str to float or str
+        As `judge_bf_particles` gives them.
+    folder : str, Path or None
+        The zoo; None for the one that comes with temflux.
+
+    Returns
+    -------
+    ModelCard
+        The card as written.
+
+    Raises
+    ------
+    ReadError
+        If the model is damaged.
+    WriteError
+        If the system refuses to write.
+    """
+    trained = load_model(model)
+    how = recipe.model_dump(mode="json", exclude={"task", "limits"})
     card = replace(
         trained.card,
-        name="bf-particles",
-        task="Dark particles on an amorphous support in bright-field TEM, lattice fringes or not, low dose",
-        recipe={"recipe": json.loads(recipe.model_dump_json()), **trained.card.recipe},
-        figures=figures or {},
-        limits=(
-            f"The real crops' pixel size is not known: {recipe.pixel_nm:g} nm is nominal, from fringes of "
-            "4 px taken for gold {111}; if particles are found badly, try another --pixel-nm.",
-            "Figures are of 5-fold cross-validation on crops of one study (gold, 800 °C); "
-            "the model itself has seen all of them.",
-            "Bright particles, crystalline supports and holes are not what it was made for.",
-            *limits,
-        ),
+        name=recipe.name,
+        version=recipe.version,
+        task=recipe.task,
+        limits=recipe.limits,
+        figures=dict(figures),
+        recipe={**trained.card.recipe, "zoo": how},
         licence="CC-BY-4.0",
         attribution=ATTRIBUTION,
     )
-    save_model(work / "model", trained.network, trained.spec, card)
-    return work / "model"
+    target = Path(folder) if folder is not None else zoo_folder()
+    return save_model(target / recipe.name, trained.network, trained.spec, card)

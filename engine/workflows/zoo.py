@@ -16,6 +16,7 @@ from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
 from ..learn.reading import COLUMN_LABELS
 from ..learn.training import Curves
+from .bf_particles import BfRecipe
 from .checked_settings import check_settings, explain
 from .images import make_images
 from .parameters import ImageParameters, check_parameters
@@ -101,7 +102,7 @@ class ZooData:
     beyond: Path | None = None
 
 
-def read_zoo_recipe(name: str | Path) -> ZooRecipe:
+def read_zoo_recipe(name: str | Path) -> ZooRecipe | BfRecipe:
     """Read the recipe of a model of the zoo.
 
     Parameters
@@ -111,8 +112,8 @@ def read_zoo_recipe(name: str | Path) -> ZooRecipe:
 
     Returns
     -------
-    ZooRecipe
-        How it is made.
+    ZooRecipe or BfRecipe
+        How it is made: from simulations, or from real crops.
 
     Raises
     ------
@@ -134,10 +135,11 @@ def read_zoo_recipe(name: str | Path) -> ZooRecipe:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReadError(f"{path}: expected JSON ({error})") from None
+    kind = BfRecipe if "learns_from" in record else ZooRecipe
     try:
-        return ZooRecipe.model_validate({"name": path.stem, **record})
+        return kind.model_validate({"name": path.stem, **record})
     except ValidationError as error:
-        raise SettingsError(f"{path}: {explain(error, ZooRecipe)}") from None
+        raise SettingsError(f"{path}: {explain(error, kind)}") from None
 
 
 def simulate_zoo_data(

@@ -3,10 +3,24 @@
 import numpy as np
 import pytest
 
-from temflux.engine.base.errors import ReadError
+from temflux.engine.base.errors import ReadError, SettingsError
 from temflux.engine.learn.model_files import load_model
 from temflux.engine.learn.predict import predict_frame
-from temflux.engine.workflows.bf_particles import BfRecipe, bin_frames, make_bf_particles, read_crops
+from temflux.engine.workflows import bf_figures
+from temflux.engine.workflows.adapt import AdaptedRun
+from temflux.engine.workflows.bf_figures import (
+    choose_few,
+    mark_by_others,
+    score_crops,
+    split_folds,
+)
+from temflux.engine.workflows.bf_particles import (
+    BfRecipe,
+    bin_frames,
+    make_bf_particles,
+    publish_bf_particles,
+    read_crops,
+)
 
 TINY = BfRecipe(
     channels=4,
@@ -39,17 +53,84 @@ def test_crops_are_binned_as_prediction_resamples(data):
 
 
 def test_the_model_is_made_once_and_says_where_it_comes_from(data, tmp_path):
-    model = load_model(make_bf_particles(TINY, data, tmp_path, figures={"cv_iou": 0.9}))
-    card = model.card
+    made = make_bf_particles(TINY, data, tmp_path / "work")
+    card = publish_bf_particles(TINY, made, {"iou": 0.9, "threshold": 0.6}, folder=tmp_path / "zoo")
+    model = load_model(tmp_path / "zoo" / "bf-particles")
+    assert model.card == card
     assert card.licence == "CC-BY-4.0"
     assert "10.69761/HDTA8338" in card.attribution
-    assert card.figures == {"cv_iou": 0.9}
+    assert card.figures == {"iou": 0.9, "threshold": 0.6}
     assert card.recipe["based_on"]["name"] == "bf-particles-start"
-    assert card.sampling_A[0] == pytest.approx(1.18)
+    assert card.recipe["zoo"]["pixel_nm"] == 0.059
+    assert card.sampling_A == pytest.approx((1.18, 1.18))
     maps = predict_frame(model, read_crops(data)[0][0], sampling_A=0.59, runtime="keras")
     assert maps.shape == (64, 64, 1)
-    again = load_model(make_bf_particles(TINY, data, tmp_path))
-    assert again.fingerprint == model.fingerprint
+    again = load_model(make_bf_particles(TINY, data, tmp_path / "work"))
+    assert again.fingerprint == load_model(made).fingerprint
+    other = TINY.model_copy(update={"normalize_A": 30.0})
+    with pytest.raises(SettingsError, match="another recipe"):
+        make_bf_particles(other, data, tmp_path / "work")
+
+
+def test_figures_are_of_crops_that_a_network_has_not_seen(data, tmp_path, monkeypatch):
+    """Training is left out: what each network is given is what matters here."""
+    seen = {}
+
+    def adapt(recipe, start, crops, out, **changed):  # noqa: ARG001
+        seen[out.name] = crops[0]
+        return AdaptedRun(out, start, [], 0, "", {}, {}, "")
+
+    def predict(model, images, recipe, *, orientations=1):  # noqa: ARG001
+        learnt = list(seen.values())[-1]
+        assert len(images) == 3 or not (images[:, np.newaxis] == learnt).all(axis=(2, 3)).any()
+        return (1 - images / 255).astype(np.float32)
+
+    monkeypatch.setattr(bf_figures, "make_start", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(bf_figures, "adapt_to_crops", adapt)
+    monkeypatch.setattr(bf_figures, "predict_crops", predict)
+    figures = bf_figures.judge_bf_particles(TINY, data, tmp_path)
+    assert sorted(seen) == ["few-0", "few-1", "few-2", "fold-0", "fold-1", "fold-2"]
+    assert figures["classical_iou"] > 0.9
+    # All masks of this set are equal, so another crop's mask is the truth.
+    assert figures["scrambled_iou"] == 1
+    assert 0.4 < figures["threshold"] < 0.65
+    for name in ("", "orientations_", "from_4_frames_", "simulations_alone_"):
+        assert 0.8 < figures[f"{name}iou"] <= 1
+
+
+def test_every_crop_judges_one_network_that_has_not_seen_it():
+    folds = split_folds(20)
+    assert sorted(crop for _, judged in folds for crop in judged) == list(range(20))
+    for fold, (learnt, judged) in enumerate(folds):
+        assert not set(learnt) & set(judged)
+        few = choose_few(learnt, fold)
+        assert len(set(few)) == 4
+        assert set(few) <= set(learnt)
+
+
+def test_specks_count_on_neither_side():
+    truth = np.zeros((1, 40, 40), np.uint8)
+    truth[0, 5:15, 5:15] = 1
+    truth[0, 30:33, 30:33] = 1
+    found = np.zeros((40, 40), bool)
+    found[5:15, 5:15] = True
+    found[20:24, 20:24] = True
+    assert score_crops([found], truth)["iou"] == 1
+    assert score_crops([found], truth)["instance_f1"] == 1
+    found[20:25, 20:25] = True
+    assert score_crops([found], truth)["iou"] == pytest.approx(100 / 125)
+    assert score_crops([found], truth)["instance_f1"] == pytest.approx(2 / 3)
+
+
+def test_no_crop_has_a_part_in_its_own_threshold():
+    masks = np.zeros((20, 10, 10), np.uint8)
+    masks[:, :5] = 1
+    maps = np.where(masks, 0.8, 0.2) + np.linspace(0, 0.05, 100).reshape(10, 10)
+    changed = maps.copy()
+    changed[3] = 0.9
+    before, after = mark_by_others(maps, masks), mark_by_others(changed, masks)
+    assert all((mask == truth).all() for mask, truth in zip(before, masks > 0, strict=True))
+    assert after[3].all()
 
 
 def test_missing_crops_are_said(tmp_path):
