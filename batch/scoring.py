@@ -105,13 +105,14 @@ def doselimit(
             progress=progress,
         )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for words in ("method", "half the area", "full ±10 %", "F1 of 0.9", "false area"):
+    for words in ("method", "half the area", "full ±10 %", "F1 of 0.9", "F1", "false area"):
         table.add_column(words)
     for method, found in study.limits.items():
         limits = [_limit(found[name]) for name in ("half", "full", "f1_0.9")]
-        table.add_row(method, *limits, f"{100 * found['false_area']:.2f} %")
+        f1 = f"{found['f1_lowest']:.2f} to {found['f1_highest']:.2f}"
+        table.add_row(method, *limits, f1, f"{100 * found['false_area']:.2f} %")
     console.print(
-        "doses [e⁻/Å²] from which on it finds, with bounds of 95 % over systems",
+        "doses [e⁻/Å²] from which on it finds, with bounds of 95 % over systems; F1 at the ends",
         markup=False,
         highlight=False,
     )

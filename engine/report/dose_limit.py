@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .canvas import FAINT, INK, WIDE_IN, house_style, margins, new_figure, save_figure
+from .canvas import FAINT, INK, REST, WIDE_IN, house_style, margins, new_figure, save_figure
 from .log_axis import plain_log_ticks, plain_number
 
 _COLOURS = (INK, "#b5482f")
+# Of what knows nothing: grey, without limits.
+_NULL: Any = {"color": REST, "linestyle": "--"}
 _WITHIN = 0.1
 _HIGHEST_AREA = 2.0
 
 
-def draw_dose_limit(limits: Mapping[str, Mapping[str, Any]], folder: Path) -> Path:
+def draw_dose_limit(
+    limits: Mapping[str, Mapping[str, Any]], folder: Path, *, nulls: Sequence[str] = ()
+) -> Path:
     """Draw area, F1 and false area against the dose, with the doses of half and of full area.
 
     Parameters
@@ -27,6 +31,8 @@ def draw_dose_limit(limits: Mapping[str, Mapping[str, Any]], folder: Path) -> Pa
         and false_area; half and full, each with dose_e_per_A2 or None. The first method is the model.
     folder : Path
         Where doselimit.png and .svg go.
+    nulls : sequence of str
+        Methods that know nothing: drawn in grey, without their false area, which would hide the others'.
 
     Returns
     -------
@@ -48,7 +54,8 @@ def draw_dose_limit(limits: Mapping[str, Mapping[str, Any]], folder: Path) -> Pa
         )
         margins(figure, left=0.55, right=0.15, top=0.28, bottom=0.42, hspace=0.32)
         area, f1, false = (row[0] for row in panels)
-        for colour, (method, found) in zip(_COLOURS, limits.items(), strict=False):
+        judged = {method: found for method, found in limits.items() if method not in nulls}
+        for colour, (method, found) in zip(_COLOURS, judged.items(), strict=False):
             rows = found["by_dose"]
             doses = [row["dose_e_per_A2"] for row in rows]
             for axes, name in ((area, "area"), (f1, "f1")):
@@ -57,9 +64,14 @@ def draw_dose_limit(limits: Mapping[str, Mapping[str, Any]], folder: Path) -> Pa
                 axes.fill_between(doses, low, high, color=colour, alpha=0.13, linewidth=0)
             false.plot(doses, 100 * _values(rows, "false_area"), ".-", ms=4, color=colour)
         area.axhspan(1 - _WITHIN, 1 + _WITHIN, facecolor=FAINT, alpha=0.5, linewidth=0, zorder=0)
-        highest = max(max(_values(found["by_dose"], "area_q90")) for found in limits.values())
+        for method in [name for name in limits if name in nulls]:
+            rows = limits[method]["by_dose"]
+            doses = [row["dose_e_per_A2"] for row in rows]
+            for axes, name in ((area, "area"), (f1, "f1")):
+                axes.plot(doses, _values(rows, f"{name}_median"), label=f"{method} (null)", **_NULL)
+        highest = max(max(_values(found["by_dose"], "area_q90")) for found in judged.values())
         area.set_ylim(-0.03, min(max(1.3, 1.05 * highest), _HIGHEST_AREA))
-        for number, (colour, found) in enumerate(zip(_COLOURS, limits.values(), strict=False)):
+        for number, (colour, found) in enumerate(zip(_COLOURS, judged.values(), strict=False)):
             _mark_limits(area, found, colour, row=number)
         f1.set_ylim(-0.03, 1.03)
         false.set_ylim(bottom=0)

@@ -28,6 +28,7 @@ from ..learn.predict import Predictor, choose_sampling
 from ..learn.reading import choose_reading
 from ..learn.trained import TrainedModel
 from ..report.dose_limit import draw_dose_examples, draw_dose_limit
+from .dose_limit_null import NULL, null_rows
 from .dose_limit_scenes import Scene, Systems, find_systems, form_scene, read_microscope
 from .dose_limit_settings import DoseLimitSettings
 from .dose_limit_summary import sum_up
@@ -73,7 +74,7 @@ def study_dose(
     runner: Runner = run_serial,
     progress: Progress | None = None,
 ) -> DoseStudy:
-    """Find the doses where a model of masks, and a tuned classical method, find half and all of a particle.
+    """Find the doses where a model of masks, a classical method and a null mark half and all of a particle.
 
     Parameters
     ----------
@@ -126,11 +127,12 @@ def study_dose(
         methods[_CLASSICAL] = (str(tuned), lambda image, step: tuned(image, sampling_A=step))
     rows: list[dict[str, Any]] = []
     drawn: dict[int, dict[str, Any]] = {}
+    truths: dict[int, np.ndarray] = {}
     with Journal(out / "series.jsonl") as journal:
         kept = {record["key"]: record for record in read_journal(out / "series.jsonl")}
         for done, number in enumerate(systems.numbers, start=1):
             scene = form_scene(systems, number, parameters, seed=settings.seed)
-            drawn[number] = scene.drawn
+            drawn[number], truths[number] = scene.drawn, scene.mask
             for method, (identity, segment) in methods.items():
                 key = _series_key(identity, scene, doses, settings)
                 if key not in kept:
@@ -139,10 +141,13 @@ def study_dose(
                     journal.add(kept[key])
                 rows += _with_names(method, number, kept[key]["rows"])
             tell("dose series of systems", done, len(systems.numbers))
-    limits = {method: sum_up(rows, method, seed=settings.seed) for method in methods}
+    if settings.baselines:
+        rows += null_rows(truths, doses)
+    known = dict.fromkeys(row["method"] for row in rows)
+    limits = {method: sum_up(rows, method, seed=settings.seed) for method in known}
     study = DoseStudy(out, rows, limits, _notes(trained, drawn, settings, classical))
     _write(study, trained, classical, drawn, settings)
-    draw_dose_limit(limits, out)
+    draw_dose_limit(limits, out, nulls=(NULL,))
     example = form_scene(systems, _typical(limits[trained.card.name]), parameters, seed=settings.seed)
     draw_dose_examples(_examples(example, methods, doses, settings), out)
     return study
@@ -289,8 +294,16 @@ def _notes(
     if seen_A:
         notes.append(f"frames were resampled to {min(seen_A):.3g} Å, which {card.name} was trained on")
     if not settings.baselines:
-        notes.append("no classical method was studied (--no-baselines)")
-    elif classical is None:
+        notes.append("neither a null nor a classical method was studied (--no-baselines)")
+        return notes
+    if len(drawn) > 1:
+        notes.append(
+            f"{NULL}: marks where the other particles are without a look at the image; its area is about "
+            "right on average, so that an area counts only with F1 beside it"
+        )
+    else:
+        notes.append("no null: one system has no others to take the mean of; give --count 2 or more")
+    if classical is None:
         notes.append("no classical method: the dataset has no other systems to tune on")
     return notes
 

@@ -47,7 +47,7 @@ class DoseLimitSettings(BaseModel):
         description="Parameters file of microscope and camera; Publication II, Table 1, on 768 px where "
         "not given.",
     )
-    baselines: bool = Field(True, description="Study a tuned classical method beside the model.")
+    baselines: bool = Field(True, description="Study a null and a tuned classical method beside the model.")
     tune_count: int = Field(6, ge=1, description="Further systems that the classical method is tuned on.")
     runtime: Literal["auto", "fused", "openvino", "onnx", "keras"] = Field(
         "auto", description="What runs the network."

@@ -32,7 +32,8 @@ def sum_up(rows: Sequence[Mapping[str, Any]], method: str, *, seed: int) -> dict
     -------
     dict
         half, full and f1_0.9, each with dose_e_per_A2 (None where it is not reached), kind and bounds of 95 %
-        over systems; half_of_systems, full_of_systems, false_area, and by_dose, one dict a dose.
+        over systems; half_of_systems, full_of_systems; means over systems: false_area of all doses, f1_lowest
+        and f1_highest at the lowest and highest dose; and by_dose, one dict a dose.
 
     References
     ----------
@@ -85,6 +86,8 @@ def sum_up(rows: Sequence[Mapping[str, Any]], method: str, *, seed: int) -> dict
         "f1_0.9": _with_bounds(partial(half_dose, share=0.9), doses, tables["f1"], rng),
         "half_of_systems": _of_systems(half_dose, systems, doses, tables["area"]),
         "full_of_systems": _of_systems(full_dose, systems, doses, tables["area"]),
+        "f1_lowest": by_dose[0]["f1"],
+        "f1_highest": by_dose[-1]["f1"],
         "false_area": float(tables["false_area"].mean()),
         "largest_false_area_at_a_dose": float(tables["false_area"].mean(axis=0).max()),
         "by_dose": by_dose,

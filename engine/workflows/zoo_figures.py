@@ -16,6 +16,7 @@ from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.sources import DatasetSource
 from .dose_limit import study_dose
+from .dose_limit_null import NULL
 from .dose_limit_settings import DoseLimitSettings
 from .score import score_model
 from .score_settings import ScoreSettings
@@ -26,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 _MOST_BEYOND = 200
 _SEED, _IMAGES_TO_EMPTY, _PIXELS_OF_AN_IMAGE = 100, 5, 20_000
 _CLASSICAL = "tuned classical"
+_PREFIXES = {_CLASSICAL: "classical_", NULL: f"{NULL}_"}
 # Scores by the kind of label, the headline first, which nulls and the classical method are held against.
 _SCORES = (
     ("f1", "iou", "boundary_f1", "instance_f1", "false_area"),
@@ -99,7 +101,7 @@ def judge_zoo_model(
             progress=progress,
         )
         for method, limits in study.limits.items():
-            figures |= pick_doses(limits, "classical_" if method == _CLASSICAL else "")
+            figures |= pick_doses(limits, _PREFIXES.get(method, ""))
     return figures
 
 
@@ -223,14 +225,17 @@ def pick_doses(limits: Mapping[str, Any], prefix: str = "") -> dict[str, float |
     Returns
     -------
     dict from name to float or str
-        Doses of half and of full area [e⁻/Å²], and the greatest share of an empty frame marked at a dose.
+        Doses of half and of full area [e⁻/Å²], F1 at the lowest and at the highest dose, and the share of an
+        empty frame that is marked, the mean over doses.
 
     Examples
     --------
     >>> reached = {"dose_e_per_A2": 31.26, "kind": "reached", "highest_e_per_A2": 1e4}
     >>> never = {"dose_e_per_A2": None, "kind": "never", "highest_e_per_A2": 1e4}
-    >>> pick_doses({"half": reached, "full": never, "false_area": 0.001})
-    {'half_area_dose_e_per_A2': 31.3, 'full_area_dose_e_per_A2': 'above 10000', 'false_area_empty': 0.001}
+    >>> limits = {"half": reached, "full": never, "f1_lowest": 0.3, "f1_highest": 0.9, "false_area": 0.001}
+    >>> picked = pick_doses(limits)
+    >>> picked["half_area_dose_e_per_A2"], picked["full_area_dose_e_per_A2"], picked["false_area_empty"]
+    (31.3, 'above 10000', 0.001)
     """
     figures: dict[str, float | str] = {}
     for name in ("half", "full"):
@@ -240,4 +245,6 @@ def pick_doses(limits: Mapping[str, Any], prefix: str = "") -> dict[str, float |
         figures[f"{prefix}{name}_area_dose_e_per_A2"] = (
             f"at most {told}" if limit["kind"] == "always" else told
         )
+    for name in ("lowest", "highest"):
+        figures[f"{prefix}f1_at_{name}_dose"] = round(float(limits[f"f1_{name}"]), 4)
     return {**figures, f"{prefix}false_area_empty": round(float(limits["false_area"]), 5)}

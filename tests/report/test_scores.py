@@ -73,9 +73,10 @@ def test_a_study_of_dose_is_drawn_with_its_limits(tmp_path):
         for dose in (10.0, 100.0, 1e3, 1e4)
     ]
     limits = {"half": {"dose_e_per_A2": 31.4}, "full": {"dose_e_per_A2": None}, "by_dose": by_dose}
-    assert draw_dose_limit({"mine": limits}, tmp_path).exists()
+    assert draw_dose_limit({"mine": limits, "mean": limits}, tmp_path, nulls=("mean",)).exists()
     text = (tmp_path / "doselimit.svg").read_text()
-    assert "half 31.4" in text
+    assert text.count("half 31.4") == 1
+    assert "mean (null)" in text
     assert "full" not in text.replace("full_", "").split("shaded")[1]
     mask = np.eye(16) > 0
     example = {

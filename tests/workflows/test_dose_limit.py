@@ -10,6 +10,7 @@ from temflux.engine.base.errors import DataError, ReadError, SettingsError
 from temflux.engine.workflows import dose_limit
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.dose_limit import choose_study_folder, study_dose
+from temflux.engine.workflows.dose_limit_null import mark_mean, null_rows
 from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings
 
 from .scored import make_dataset, make_model
@@ -91,11 +92,45 @@ def test_series_that_are_there_are_kept(model, settings, tmp_path, brave):
 def test_a_classical_method_is_tuned_on_other_systems(model, settings, tmp_path):
     wanted = settings.model_copy(update={"baselines": True, "runtime": "keras", "repeats": 1})
     study = study_dose(model, tmp_path / "out", wanted)
-    assert set(study.limits) == {"mask", "tuned classical"}
+    assert set(study.limits) == {"mask", "tuned classical", "mean"}
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["classical"]["score"] > 0.5
     by_dose = study.limits["tuned classical"]["by_dose"]
     assert by_dose[-1]["f1"] > by_dose[0]["f1"]
+
+
+def test_the_null_has_the_area_and_not_the_place(model, settings, tmp_path, brave):
+    # A folder of before, without the null: it goes on, and nothing is predicted anew for it.
+    study_dose(model, tmp_path / "out", settings.model_copy(update={"count": 3, "repeats": 1}))
+    before, calls = (tmp_path / "out" / "series.jsonl").read_text(), brave.calls
+    wanted = settings.model_copy(update={"count": 3, "repeats": 1, "baselines": True})
+    study = study_dose(model, tmp_path / "out", wanted)
+    assert brave.calls - calls == 4
+    assert (tmp_path / "out" / "series.jsonl").read_text().startswith(before)
+    null = study.limits["mean"]
+    assert null["half"]["kind"] == "always"
+    assert null["f1_0.9"]["dose_e_per_A2"] is None
+    assert null["f1_lowest"] == null["f1_highest"] < 0.9
+    assert null["false_area"] > 0
+    rows = [row for row in study.rows if row["method"] == "mean"]
+    assert len(rows) == 3 * 4
+    written = (tmp_path / "out" / "doselimit.csv").read_text().splitlines()
+    assert sum(line.startswith("mean,") for line in written) == 12
+    assert any("an area counts only with F1 beside it" in note for note in study.notes)
+
+
+def test_the_null_marks_as_much_as_the_others_have_where_they_have_it():
+    masks = {number: np.zeros((64, 64), bool) for number in range(4)}
+    for number, mask in masks.items():
+        mask[10 : 30 + 2 * number, 20:40] = True
+    marked = mark_mean([mask for number, mask in masks.items() if number])
+    assert marked.sum() == 20 * 24
+    assert (marked & masks[3]).sum() > 0.85 * marked.sum()
+    rows = null_rows(masks, [10.0, 100.0])
+    assert rows[0]["area"] == pytest.approx(24 / 20, abs=0.01)
+    assert rows[0]["f1"] == pytest.approx(2 * rows[0]["recall"] / (1 + rows[0]["area"]))
+    assert [row["dose_e_per_A2"] for row in rows[:2]] == [10.0, 100.0]
+    assert null_rows({0: masks[0]}, [10.0]) == []
 
 
 def test_a_model_of_no_masks_or_of_series_is_said(dataset, settings, tmp_path):
