@@ -19,7 +19,7 @@ from ..learn.task import read_task
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
 from ..report.learning import draw_learning_curves
-from .run_record import claim_run
+from .run_record import claim_run, fingerprint_images
 from .train_settings import TrainSettings
 
 Progress = Callable[[str, int, int], None]
@@ -85,7 +85,8 @@ def train_network(
     Raises
     ------
     SettingsError
-        If network, optimiser or loss are unknown, or `out` holds another run.
+        If network, optimiser or loss are unknown, validation is what it learns from, or `out` holds another
+        run.
     DataError
         If a dataset does not fit the network or the other dataset, or the loss is not finite.
     ReadError, WriteError
@@ -100,7 +101,6 @@ def train_network(
     except ValueError as error:
         raise SettingsError(str(error)) from None
     samples, judged = _open(folders, settings, multiple)
-    claim_run(out, settings, [str(folder) for folder in folders], restart=restart)
     arguments: dict[str, Any] = {
         "in_channels": samples.task.in_channels,
         "out_channels": samples.task.out_channels,
@@ -111,6 +111,13 @@ def train_network(
         network = build_network(settings.net, seed=settings.seed, **arguments)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    known = [fingerprint_images(folder) for folder in folders]
+    if known[0] == known[1]:
+        raise SettingsError(
+            f"{folders[1]}: the images to learn from and to validate on are the same; validate on others, "
+            "as a dataset's test images (temflux images --test)"
+        )
+    claim_run(out, settings, [str(one) for one in folders], restart=restart, fingerprints=known)
     how = TrainingSettings(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
