@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,35 @@ def make_optimizer(name: str, learning_rate: float | None = None) -> Any:
         raise SettingsError(
             f"optimizer: expected adam, rmsprop or an optimiser of Keras, got {name!r}"
         ) from None
+
+
+def fall_along_cosine(base: float, final: float | None, *, part: float, reached: float) -> float:
+    """Find the learning rate of an epoch, along half a cosine that is never gone back on.
+
+    Parameters
+    ----------
+    base, final : float, and float or None
+        Rates of the first and of the last epoch; None keeps the base.
+    part : float
+        How much of training is over, from 0 to 1.
+    reached : float
+        Rate of the epoch before: where more epochs are asked for midway, the new cosine lies above it for a
+        while.
+
+    Returns
+    -------
+    float
+        The rate.
+
+    Examples
+    --------
+    >>> [fall_along_cosine(3e-3, 1e-3, part=0.5, reached=rate) for rate in (3e-3, 1.5e-3)]
+    [0.002, 0.0015]
+    """
+    if final is None:
+        return base
+    rate = base + (final - base) * min((1 - math.cos(math.pi * part)) / 2, 1.0)
+    return min(rate, reached) if final < base else max(rate, reached)
 
 
 def has_accelerator() -> bool:

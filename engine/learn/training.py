@@ -15,13 +15,14 @@ import numpy as np
 from ..base.errors import DataError, SettingsError
 from ..files.atomic import atomic_file
 from .checkpoints import Checkpoints, gather_arrays, restore_arrays
-from .optimizers import has_accelerator, make_optimizer, mixed_precision
+from .optimizers import fall_along_cosine, has_accelerator, make_optimizer, mixed_precision
 from .task import Task
 
 Progress = Callable[[str, int, int], None]
 Curves = list[dict[str, float]]
 
 _REMEDY = "lower the learning rate or look at the data, then restart; the checkpoint before is kept"
+_SAME = "give the same, or choose another folder"
 
 
 class SampleStream(Protocol):
@@ -51,7 +52,8 @@ class TrainingSettings:
     learning_rate : float or None
         None for 1e-3 (adam), 5e-4 (rmsprop), or what Keras has for others.
     final_learning_rate : float or None
-        Where the learning rate falls to along a cosine over all epochs; None keeps it.
+        Where the learning rate falls to along a cosine over all epochs; None keeps it. It never rises
+        again: a restart for more epochs keeps the rate that was reached until the longer cosine is below.
     loss : str or None
         Name of a loss; None for the one that belongs to the label.
     jit_compile : bool
@@ -148,7 +150,8 @@ def train(
     run : str or Path
         Folder for checkpoints/ and curves.csv, both whole after every epoch.
     restart : bool
-        Go on from the last checkpoint in `run`, where there is one, as if never stopped.
+        Go on from the last checkpoint in `run`, where there is one, as if never stopped; settings must be
+        the same but for the number of epochs.
     progress : callable or None
         Told (what is going on, done, total) batches.
     on_epoch : callable or None
@@ -165,7 +168,8 @@ def train(
         If images or labels do not fit the network, or the loss or a weight is not finite: the last
         checkpoint stays.
     SettingsError
-        If optimiser or loss are unknown, or the folder holds a run and `restart` is not set.
+        If optimiser or loss are unknown, or the folder holds a run of other settings, or one at all where
+        `restart` is not set.
     ReadError
         If a checkpoint is broken.
     WriteError
@@ -198,32 +202,49 @@ def train(
         )
     with mixed_precision(network, on=settings.mixed_precision):
         base_rate = _compile(network, samples.task, settings)
-        curves: Curves = []
-        if checkpoints.exist():
-            last = checkpoints.load()
-            restore_arrays(network, last.arrays)
-            curves = list(last.state["curves"])
         run_of = _Run(network, settings, progress)
         prefix = "" if validation is None else "val_"
         monitor = prefix + ("f1" if "f1" in samples.task.metrics else "loss")
+        curves = _resume(checkpoints, network, settings, monitor) if checkpoints.exist() else []
         stopped_by = "epochs"
         while len(curves) < settings.epochs:
             if settings.patience is not None and len(curves) - _best(curves, monitor) >= settings.patience:
                 stopped_by = "patience"
                 break
             epoch = len(curves)
-            network.optimizer.learning_rate = _rate(settings, base_rate, epoch)
+            network.optimizer.learning_rate = fall_along_cosine(
+                base_rate,
+                settings.final_learning_rate,
+                part=epoch / max(settings.epochs - 1, 1),
+                reached=curves[-1]["learning_rate"] if curves else base_rate,
+            )
             curves.append(run_of.epoch(samples, validation, epoch))
             arrays = gather_arrays(network)
             _check_finite(arrays, f"epoch {epoch + 1} of {settings.epochs}")
             state = {"curves": curves, "settings": asdict(settings), "monitor": monitor}
             checkpoints.save(len(curves), arrays, state, best=_best(curves, monitor) == len(curves))
-            _write_curves(Path(run) / "curves.csv", curves)
+            _write_curves(checkpoints, curves)
             if on_epoch is not None:
                 on_epoch(curves)
         best = checkpoints.load("best")
         restore_arrays(network, best.arrays, optimizer=False)
     return TrainingResult(Path(run), curves, best.epoch, monitor, stopped_by)
+
+
+def _resume(checkpoints: Checkpoints, network: Any, settings: TrainingSettings, monitor: str) -> Curves:
+    """Set a network to the last checkpoint of a run with these settings, and give the run's curves."""
+    last = checkpoints.load()
+    before, run = last.state.get("settings", {}), checkpoints.folder.parent
+    for name, value in asdict(settings).items():
+        if name != "epochs" and before.get(name, value) != value:
+            raise SettingsError(f"{run}: that run has {name} {before[name]}, got {value}; {_SAME}")
+    if last.state.get("monitor", monitor) != monitor:
+        raise SettingsError(f"{run}: that run is judged by {last.state['monitor']}, got {monitor}; {_SAME}")
+    restore_arrays(network, last.arrays)
+    curves: Curves = list(last.state["curves"])
+    # A kill may have come after the checkpoint and before the curves.
+    _write_curves(checkpoints, curves)
+    return curves
 
 
 class _Run:
@@ -275,13 +296,17 @@ class _Totals:
     """Numbers of an epoch from those of its batches."""
 
     def __init__(self, network: Any) -> None:
-        self._counted = [metric for metric in _metrics_of(network) if hasattr(metric, "add_counts")]
+        self._network = network
+        self._counted: list[Any] = []
         self._counts: dict[str, np.ndarray] = {}
         self._sums: dict[str, float] = {}
         self._weight = 0
 
     def add(self, logs: Mapping[str, float], n_images: int) -> None:
         """Add the numbers of a batch."""
+        if not self._weight:
+            # Some versions of Keras make metrics in the first step after a start.
+            self._counted = [metric for metric in _metrics_of(self._network) if hasattr(metric, "add_counts")]
         self._weight += n_images
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * n_images
@@ -342,14 +367,6 @@ def _rate_of(network: Any) -> float:
     return float(ops.convert_to_numpy(network.optimizer.learning_rate))
 
 
-def _rate(settings: TrainingSettings, base: float, epoch: int) -> float:
-    """Learning rate of an epoch, counted from 0: the base, or along half a cosine from it."""
-    if settings.final_learning_rate is None:
-        return base
-    fallen = (1 - math.cos(math.pi * epoch / max(settings.epochs - 1, 1))) / 2
-    return base + (settings.final_learning_rate - base) * min(fallen, 1.0)
-
-
 def _best(curves: Curves, monitor: str) -> int:
     """Find the best epoch so far, from 1; the first of equals, and 0 where none was judged."""
     sign = -1 if monitor.endswith("loss") else 1
@@ -363,10 +380,13 @@ def _check_finite(arrays: Mapping[str, np.ndarray], title: str) -> None:
         raise DataError(f"{title}: weights are not finite after the last batch; {_REMEDY}")
 
 
-def _write_curves(path: Path, curves: Curves) -> None:
-    """Write all epochs; those after the last checkpoint of a stopped run go."""
+def _write_curves(checkpoints: Checkpoints, curves: Curves) -> None:
+    """Write all epochs beside the checkpoints; those after the last checkpoint of a stopped run go."""
     names = list(dict.fromkeys(name for row in curves for name in row))
-    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        atomic_file(checkpoints.folder.parent / "curves.csv") as temporary,
+        temporary.open("w", newline="") as file,
+    ):
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(curves)
