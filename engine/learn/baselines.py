@@ -246,17 +246,44 @@ def segment_by_lattice(
     >>> segment_by_lattice(image, periods_px=(3, 5), smooth_px=4)[32, [8, 56]].tolist()
     [False, True]
     """
+    energy = band_energy(image, periods_px=periods_px, smooth_px=smooth_px)
+    return _split(np.sqrt(energy), 0.0, separation)
+
+
+def band_energy(image: np.ndarray, *, periods_px: tuple[float, float], smooth_px: float) -> np.ndarray:
+    """Find how much of an image's energy near each pixel is in a band of periods.
+
+    Parameters
+    ----------
+    image, periods_px, smooth_px
+        As `segment_by_lattice` takes them.
+
+    Returns
+    -------
+    array (Y, X), float64
+        Energy, 0 or more, in the square of the image's unit.
+
+    Raises
+    ------
+    DataError, SettingsError
+        As `segment_by_variance` does.
+
+    Examples
+    --------
+    >>> wave = np.tile(np.cos(2 * np.pi * np.arange(32) / 4), (32, 1))
+    >>> band_energy(wave, periods_px=(3, 5), smooth_px=8).mean().round(3)
+    np.float64(0.5)
+    """
     pixels = _check_image(image)
     shortest, longest = periods_px
     if not 0 < shortest < longest < math.inf:
         raise SettingsError(f"periods_px: expected two lengths above 0 in order, got {periods_px}")
     _check_lengths(smooth_px=smooth_px)
-    rows, columns = pixels.shape
-    q = np.hypot(fft.fftfreq(rows)[:, np.newaxis], fft.rfftfreq(columns))
+    q = np.hypot(fft.fftfreq(pixels.shape[0])[:, np.newaxis], fft.rfftfreq(pixels.shape[1]))
     band = (q >= 1 / longest) & (q <= 1 / shortest)
     fringes = fft.irfft2(fft.rfft2(pixels) * band, s=pixels.shape)
-    energy = np.maximum(ndimage.gaussian_filter(fringes * fringes, smooth_px), 0)
-    return _split(np.sqrt(energy), 0.0, separation)
+    energy: np.ndarray = np.maximum(ndimage.gaussian_filter(fringes * fringes, smooth_px), 0)
+    return energy
 
 
 @dataclass(frozen=True)
@@ -269,18 +296,15 @@ class Tuned:
         Keywords of the method.
     score : float
         Their mean score.
-    tried : list of (dict, float)
-        All settings and their mean scores, in the order of the grid.
 
     Examples
     --------
-    >>> Tuned({"smooth_px": 4}, 0.95, [({"smooth_px": 4}, 0.95)]).settings
+    >>> Tuned({"smooth_px": 4}, 0.95).settings
     {'smooth_px': 4}
     """
 
     settings: dict[str, Any]
     score: float
-    tried: list[tuple[dict[str, Any], float]]
 
 
 def tune(
@@ -297,10 +321,8 @@ def tune(
     ----------
     method : callable
         From an image, and keywords, to a prediction.
-    images : sequence
-        Validation images, whatever the method takes.
-    labels : sequence
-        As many true masks (Y, X), or whatever the score takes.
+    images, labels : sequences
+        Validation images, whatever the method takes; true masks (Y, X), or whatever the score takes.
     grid : mapping from keyword to sequence of values
         All combinations are tried; of equals the first one is kept.
     score : callable or None
@@ -327,17 +349,15 @@ def tune(
     """
     if len(images) == 0 or len(images) != len(labels):
         raise DataError(f"expected a label for each of 1 or more images, got {len(labels)} for {len(images)}")
-    empty = [name for name, values in grid.items() if len(values) == 0]
-    if empty:
-        raise SettingsError(f"grid: expected one or more values of {empty[0]}, got none")
-    measure = score or mask_f1
-    tried = []
-    for values in itertools.product(*grid.values()):
-        settings = dict(zip(grid, values, strict=True))
+    for name, values in grid.items():
+        if len(values) == 0:
+            raise SettingsError(f"grid: expected one or more values of {name}, got none")
+    measure, tried = score or mask_f1, []
+    for chosen in itertools.product(*grid.values()):
+        settings = dict(zip(grid, chosen, strict=True))
         scores = [measure(y, method(x, **settings)) for x, y in zip(images, labels, strict=True)]
-        tried.append((settings, float(np.mean(scores))))
-    best, highest = max(tried, key=lambda row: row[1])
-    return Tuned(best, highest, tried)
+        tried.append(Tuned(settings, float(np.mean(scores))))
+    return max(tried, key=lambda one: one.score)
 
 
 def mask_f1(label: np.ndarray, mask: np.ndarray) -> float:

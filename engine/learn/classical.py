@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy import fft, ndimage
 
 from ..base.errors import DataError, SettingsError
+from .atom_scores import image_bounds
 from .baselines import (
+    band_energy,
     mask_f1,
     segment_by_background,
     segment_by_lattice,
@@ -119,8 +121,10 @@ def segment_by_fringes(
 
     Raises
     ------
+    DataError
+        If the image is no finite real (Y, X).
     SettingsError
-        If a length or the level is not above 0.
+        If periods are not in order, or a length or the level is not above 0.
 
     Examples
     --------
@@ -129,16 +133,9 @@ def segment_by_fringes(
     >>> segment_by_fringes(image, periods_px=(3, 5), smooth_px=3, level=4)[32, [8, 52]].tolist()
     [False, True]
     """
-    shortest, longest = periods_px
-    if not (0 < shortest < longest and smooth_px > 0 and level > 0):
-        raise SettingsError(
-            f"expected periods in order, smooth_px and level above 0, got {periods_px}, {smooth_px}, {level}"
-        )
-    pixels = np.asarray(image, np.float64)
-    q = np.hypot(fft.fftfreq(pixels.shape[0])[:, np.newaxis], fft.rfftfreq(pixels.shape[1]))
-    band = (q >= 1 / longest) & (q <= 1 / shortest)
-    fringes = fft.irfft2(fft.rfft2(pixels) * band, s=pixels.shape)
-    energy = ndimage.gaussian_filter(fringes * fringes, smooth_px)
+    if not 0 < level < math.inf:
+        raise SettingsError(f"level: expected above 0, got {level}")
+    energy = band_energy(image, periods_px=periods_px, smooth_px=smooth_px)
     mask: np.ndarray = energy > level * np.median(energy)
     return mask
 
@@ -204,6 +201,7 @@ def tune_columns(
     samplings_A: Sequence[float],
     *,
     n_classes: int,
+    edge_A: float = 0.0,
     told: Callable[[int, int], None] | None = None,
 ) -> ClassicalColumns:
     """Choose the settings of blobs that are best on validation images.
@@ -218,6 +216,8 @@ def tune_columns(
         Sides of their pixels [Å].
     n_classes : int
         Classes, without the background.
+    edge_A : float
+        Columns outside an image, or within this of its edge [Å], are not counted, as judges do not.
     told : callable or None
         Told (done, total) stages.
 
@@ -241,14 +241,18 @@ def tune_columns(
     """
     _check_counts(images, columns, samplings_A)
     inputs = list(zip(images, samplings_A, strict=True))
-    places = [(xy_A, np.zeros_like(classes)) for xy_A, classes in columns]
+    truths = []
+    for image, (xy_A, classes), sampling_A in zip(images, columns, samplings_A, strict=True):
+        rows, sides = np.shape(image)[-2:]
+        truths.append((xy_A, classes, image_bounds((rows, sides), sampling_A=sampling_A)))
+    places = [(xy_A, np.zeros_like(classes), bounds_A) for xy_A, classes, bounds_A in truths]
     grid: dict[str, list[Any]] = {
         "sigma_A": [0.2, 0.35, 0.55],
         "min_distance_A": [0.8, 1.3],
         "polarity": ["bright", "dark", "either"],
         "threshold": [0.5, 1.0, 2.0],
     }
-    found = tune(_blobs, inputs, places, grid, score=score_columns(n_classes=1))
+    found = tune(_blobs, inputs, places, grid, score=score_columns(n_classes=1, edge_A=edge_A))
     if told is not None:
         told(1, 2)
     if n_classes == 1:
@@ -260,9 +264,9 @@ def tune_columns(
     tuned = tune(
         _blobs,
         inputs,
-        columns,
+        truths,
         {**fixed, "order": [*orders, (most,)]},
-        score=score_columns(n_classes=n_classes),
+        score=score_columns(n_classes=n_classes, edge_A=edge_A),
     )
     if told is not None:
         told(2, 2)

@@ -28,7 +28,6 @@ def find_columns_by_blobs(
     polarity: str = "either",
     threshold: float = 1.0,
     order: Sequence[int] = (0,),
-    levels: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find columns as blobs of one image, or of the mean of a focal series, and class them by intensity.
 
@@ -47,10 +46,8 @@ def find_columns_by_blobs(
     threshold : float
         Least height of a blob, in standard deviations of the filtered image.
     order : sequence of int
-        Class of the weakest blobs, of the next, and so on; a single class where there is one.
-    levels : sequence of float or None
-        Heights between the classes, in medians of this image's blobs, one fewer than classes, rising; None
-        splits the heights by k-means.
+        Class of the weakest blobs, of the next, and so on, as k-means splits their heights; a single class
+        where there is one.
 
     Returns
     -------
@@ -77,7 +74,8 @@ def find_columns_by_blobs(
     ([[1.0, 1.0], [2.0, 3.0]], [1, 0])
     """
     _check_settings(sampling_A, sigma_A, min_distance_A, polarity)
-    _check_classes(order, levels)
+    if len(order) == 0 or min(order) < 0:
+        raise SettingsError(f"order: expected one or more classes from 0, got {tuple(order)}")
     sigma_px = sigma_A / sampling_A
     pixels = _check_image(image)
     blobs = ndimage.gaussian_filter(pixels, sigma_px) - ndimage.gaussian_filter(pixels, _RATIO * sigma_px)
@@ -89,12 +87,14 @@ def find_columns_by_blobs(
         blobs = -blobs
     yx, heights = find_maxima(blobs, threshold=threshold, min_distance_px=min_distance_A / sampling_A)
     yx = _refine(blobs, yx)
-    rank = _ranks(heights, len(order), levels)
+    rank = split_in_clusters(heights, len(order))
     sort = np.lexsort((yx[:, 1], yx[:, 0]))
     return yx[sort, ::-1] * sampling_A, np.asarray(order, np.int64)[rank[sort]]
 
 
-def score_columns(*, n_classes: int, within_A: float = 1.0) -> Callable[[Any, Any], float]:
+def score_columns(
+    *, n_classes: int, within_A: float = 1.0, edge_A: float = 0.0
+) -> Callable[[Any, Any], float]:
     """Make the score that `baselines.tune` tunes columns by.
 
     Parameters
@@ -103,11 +103,14 @@ def score_columns(*, n_classes: int, within_A: float = 1.0) -> Callable[[Any, An
         Classes, without the background.
     within_A : float
         Largest distance of a match [Å].
+    edge_A : float
+        Columns outside the image, or within this of its edge [Å], are not counted.
 
     Returns
     -------
     callable
-        From true and found (xy_A, classes) to the atomic F1 of all classes as one.
+        From true (xy_A, classes, bounds_A) and found (xy_A, classes) to the atomic F1 of all classes as one;
+        without bounds, which are those of `atom_scores.image_bounds`, all columns are counted.
 
     Examples
     --------
@@ -117,7 +120,17 @@ def score_columns(*, n_classes: int, within_A: float = 1.0) -> Callable[[Any, An
     """
 
     def score(true: Any, found: Any) -> float:
-        counts = count_columns(*found, *true, n_classes=n_classes, within_A=within_A)
+        (xy_A, classes, *bounds), (found_xy_A, found_classes) = true, found
+        counts = count_columns(
+            found_xy_A,
+            found_classes,
+            xy_A,
+            classes,
+            n_classes=n_classes,
+            within_A=within_A,
+            bounds_A=bounds[0] if bounds else None,
+            edge_A=edge_A if bounds else 0.0,
+        )
         return float(counts.counts.joined.f1[0])
 
     return score
@@ -168,13 +181,6 @@ def _check_settings(sampling_A: float, sigma_A: float, min_distance_A: float, po
         raise SettingsError(f"polarity: expected one of {', '.join(POLARITIES)}, got {polarity!r}")
 
 
-def _check_classes(order: Sequence[int], levels: Sequence[float] | None) -> None:
-    if len(order) == 0 or min(order) < 0:
-        raise SettingsError(f"order: expected one or more classes from 0, got {tuple(order)}")
-    if levels is not None and (len(levels) != len(order) - 1 or list(levels) != sorted(levels)):
-        raise SettingsError(f"levels: expected {len(order) - 1} rising heights, got {tuple(levels)}")
-
-
 def _check_image(image: np.ndarray) -> np.ndarray:
     """Give an image (Y, X), float64."""
     pixels = np.asarray(image)
@@ -205,10 +211,3 @@ def _refine(values: np.ndarray, yx: np.ndarray) -> np.ndarray:
         curvature = np.minimum(before + after - 2 * middle, -1e-12)
         shifts.append(np.clip((before - after) / (2 * curvature), -0.5, 0.5))
     return np.stack([rows - 1 + shifts[0], columns - 1 + shifts[1]], axis=1)
-
-
-def _ranks(heights: np.ndarray, n_classes: int, levels: Sequence[float] | None) -> np.ndarray:
-    """Which class by height each blob is of, 0 for the weakest."""
-    if levels is None or len(heights) == 0:
-        return split_in_clusters(heights, n_classes)
-    return np.searchsorted(np.asarray(levels, np.float64) * float(np.median(heights)), heights)

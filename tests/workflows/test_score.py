@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError
+from temflux.engine.learn.classical import tune_columns
 from temflux.engine.workflows import score as scoring
+from temflux.engine.workflows import score_rivals
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.score import choose_out, score_model
 from temflux.engine.workflows.score_settings import ScoreSettings
@@ -81,14 +83,22 @@ def test_a_model_that_knows_all_masks_is_perfect_and_nulls_are_not(masks, models
         assert Image.open(tmp_path / f"{name}.png").size[0] > 500
 
 
-def test_columns_are_where_the_image_lies_in_its_cell(disks, models, knowing, tmp_path):
+def test_columns_are_where_the_image_lies_in_its_cell(disks, models, knowing, tmp_path, monkeypatch):
     knowing(disks)
+    edges = []
+
+    def watch(*given, edge_A, **others):
+        edges.append(edge_A)
+        return tune_columns(*given, edge_A=edge_A, **others)
+
+    monkeypatch.setattr(score_rivals, "tune_columns", watch)
     score = score_model(models["disk"], disks, tmp_path, few())
     best = methods(score)["disk"]
     assert best["atomic_f1"] == best["perfect_share"] == best["pixel_f1_1Mo"] == 1
     assert best["position_rms_A"] < 0.1
     assert methods(score)["scrambled"]["atomic_f1"] < 0.9
     assert methods(score)["tuned classical"]["atomic_f1"] < 1
+    assert edges == [0.7]
     assert "false_area" not in best
 
 
