@@ -18,6 +18,7 @@ _ACCENT = "#b5482f"
 _CLASSES = ("#8fc7ff", "#ffd27f", "#9be3a3", "#d7b3ff")
 _BINS = 8
 _FEWEST_IN_BIN = 3
+_LEAST_SHOWN = 0.01
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -118,6 +119,64 @@ def draw_examples(examples: Sequence[Mapping[str, Any]], folder: Path, *, headli
             _draw_example(row, example, headline=headline)
         save_figure(figure, folder, "examples")
     return folder / "examples.png"
+
+
+def draw_disagreement(examples: Sequence[Mapping[str, Any]], folder: Path, *, headline: str) -> Path:
+    """Draw images, where the model errs, and where it and other models disagree, row by row.
+
+    Parameters
+    ----------
+    examples : sequence of dict
+        As `draw_examples` takes them, with disagreement (Y, X), the standard deviation of the models' maps.
+    folder : Path
+        Where disagreement.png and .svg go.
+    headline : str
+        Name of the score.
+
+    Returns
+    -------
+    Path
+        The PNG.
+
+    Raises
+    ------
+    WriteError
+        If they cannot be written.
+    """
+    errors = [np.abs(np.asarray(one["maps"], np.float64) - one["truth"]).max(axis=-1) for one in examples]
+    deviations = [np.asarray(one["disagreement"], np.float64) for one in examples]
+    with house_style():
+        side, below = (WIDE_IN - 0.2) / 3, 0.56
+        height = len(examples) * (side + 0.28) + below
+        figure, panels = new_figure(WIDE_IN, height, rows=len(examples), columns=3)
+        margins(figure, left=0.05, right=0.05, top=0.28, bottom=below, wspace=0.03, hspace=0.28 / side)
+        for row, example in zip(panels, examples, strict=True):
+            image = np.asarray(example["image"], np.float64)
+            low, high = np.quantile(image, [0.005, 0.995])
+            row[0].imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9))
+            told = f"{example['name']}: {_NAMES.get(headline, headline)} {example['score']:.3f}"
+            row[0].set_title(told, loc="left")
+            row[0].set_axis_off()
+            _scale_bar(row[0], image.shape[1], example["sampling_A"])
+        for column, (values, words, unit) in enumerate(
+            (
+                (errors, "error of the model", "|map - truth|"),
+                (deviations, "disagreement", "standard deviation"),
+            ),
+            start=1,
+        ):
+            highest = max(_LEAST_SHOWN, *(float(one.max()) for one in values))
+            for row, one in zip(panels, values, strict=True):
+                drawn = row[column].imshow(one, cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
+                row[column].set_title(words, loc="left")
+                row[column].set_axis_off()
+            box = panels[-1][column].get_position()
+            bar = figure.add_axes(
+                (box.x0 + 0.05 * box.width, (below - 0.16) / height, 0.9 * box.width, 0.09 / height)
+            )
+            figure.colorbar(drawn, cax=bar, orientation="horizontal", label=unit)
+        save_figure(figure, folder, "disagreement")
+    return folder / "disagreement.png"
 
 
 def _is_peer(name: str) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..learn.atom_scores import match_columns
+from ..learn.calibration import map_disagreement
 from ..learn.judges import Found, Judge, Truth, choose_judge
 from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.reading import choose_reading
-from ..report.scores import draw_examples, draw_scores
+from ..report.scores import draw_disagreement, draw_examples, draw_scores
 from .score_calibration import CalibrationCount
 from .score_field import Field
 from .score_images import Looker, Shot, Shots, check_fit
@@ -94,7 +95,10 @@ def score_model(
         headline=judge.headline,
         ranges=lookers[0].trained.card.ranges,
     )
-    draw_examples(_examples(field), folder, headline=judge.headline)
+    examples = _examples(field)
+    draw_examples(examples, folder, headline=judge.headline)
+    if len(lookers) > 1:
+        draw_disagreement(examples, folder, headline=judge.headline)
     return score
 
 
@@ -172,8 +176,10 @@ def _examples(field: Field) -> list[dict[str, Any]]:
         ("worst", best_first[-1]),
     ):
         image, truth = field.shots.read(by_row[row["row"]])
-        maps = field.lookers[field.name](image, truth.sampling_A)
+        seen = [look(image, truth.sampling_A) for look in field.lookers.values()]
+        maps = seen[0]
         found = field.judge.find(maps, truth.sampling_A)
+        deviation = map_disagreement(seen)[0] if len(seen) > 1 else None
         examples.append(
             {
                 "name": name,
@@ -182,6 +188,7 @@ def _examples(field: Field) -> list[dict[str, Any]]:
                 "image": image[0],
                 "truth": truth.label,
                 "maps": maps,
+                "disagreement": deviation,
                 "sampling_A": truth.sampling_A,
                 **_matched(truth, found),
                 "background": field.shots.task.has_background,

@@ -5,7 +5,7 @@ from temflux.engine.report.canvas import new_figure
 from temflux.engine.report.dose_limit import draw_dose_examples, draw_dose_limit
 from temflux.engine.report.learning import draw_learning_curves
 from temflux.engine.report.log_axis import plain_log_ticks, plain_number
-from temflux.engine.report.scores import draw_examples, draw_scores
+from temflux.engine.report.scores import draw_disagreement, draw_examples, draw_scores
 
 
 def images(n=40):
@@ -60,6 +60,25 @@ def test_examples_show_image_truth_and_what_was_found(tmp_path, columns):
     text = (tmp_path / "examples.svg").read_text()
     assert "13,100" in text
     assert ("wrong (1)" in text) == columns
+
+
+def test_disagreement_stands_beside_the_error(tmp_path):
+    label = np.zeros((32, 48, 1))
+    label[8:20, 8:20] = 1
+    y, x = np.mgrid[:32, :48]
+    example = {
+        "name": "best",
+        "score": 0.9,
+        "image": label[..., 0] + 0.1 * np.sin(x + y),
+        "truth": label,
+        "maps": np.clip(label + 0.3 * np.sin(x / 5)[..., np.newaxis], 0, 1),
+        "sampling_A": 1.0,
+        "disagreement": 0.1 * np.abs(np.sin(y / 4)),
+    }
+    assert draw_disagreement([example] * 2, tmp_path, headline="f1").exists()
+    text = (tmp_path / "disagreement.svg").read_text()
+    for said in ("best: pixel F1 0.900", "error of the model", "disagreement", "standard deviation"):
+        assert said in text
 
 
 def test_a_study_of_dose_is_drawn_with_its_limits(tmp_path):
