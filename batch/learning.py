@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
+from pydantic import BaseModel, Field
 from rich.console import Console
 
 from temflux.engine.base.errors import SettingsError
-from temflux.engine.workflows.adapt import AdaptedRun, adapt_model
+from temflux.engine.workflows.adapt import AdaptedRun, adapt_to_frames
 from temflux.engine.workflows.adapt_settings import AdaptSettings
 from temflux.engine.workflows.checked_settings import check_settings
+from temflux.engine.workflows.labelled_frames import read_labelled_frames
 from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings
 
@@ -20,6 +23,31 @@ from .exit_codes import GOOD
 from .progress import StageProgress, tell_epochs
 from .quiet import quieten_tensorflow
 from .words import flag, note, say
+
+
+def _as_adapting(name: str) -> Any:
+    """Describe a setting as fine-tuning does; a value is then checked there."""
+    return Field(None, description=AdaptSettings.model_fields[name].description)
+
+
+class FrameSettings(BaseModel):
+    """Settings of fine-tuning alone; None is what `AdaptSettings` has.
+
+    Examples
+    --------
+    >>> FrameSettings(empty_frames=True).given()
+    {'empty_frames': True}
+    """
+
+    pixel_nm: float | None = _as_adapting("pixel_nm")
+    held_out: int | None = _as_adapting("held_out")
+    samples: int | None = _as_adapting("samples")
+    empty_frames: bool | None = _as_adapting("empty_frames")
+    fix_normalisation: bool | None = _as_adapting("fix_normalisation")
+
+    def given(self) -> dict[str, Any]:
+        """Tell what was typed."""
+        return self.model_dump(exclude_none=True)
 
 
 def train(
@@ -30,9 +58,9 @@ def train(
     out: Path,
     start: Annotated[str | None, Parameter(name="--from")] = None,
     restart: bool = False,
-    pixel_nm: float | None = None,
-    held_out: int | None = None,
-    samples: int | None = None,
+    frames: Annotated[
+        FrameSettings | None, Parameter(name="*", name_transform=flag, group="Labelled frames, with --from")
+    ] = None,
     settings: Annotated[TrainSettings | None, Parameter(name="*", name_transform=flag)] = None,
 ) -> int:
     """Train a network on simulated images, or a trained one on labelled frames, and keep the best.
@@ -51,12 +79,8 @@ def train(
         20 epochs, crops of 192 px and a learning rate that falls from 5e-4 to 1e-5.
     restart : bool
         Go on with a run that was stopped, or for more epochs.
-    pixel_nm : float or None
-        Side of a pixel of labelled frames [nm], where the file does not tell.
-    held_out : int or None
-        Labelled frames kept back to judge by; a quarter where there are 4 or more, else none.
-    samples : int or None
-        Samples of an epoch of fine-tuning; 64 where not given.
+    frames : FrameSettings or None
+        What only fine-tuning has.
     settings : TrainSettings or None
         The settings below.
 
@@ -67,24 +91,27 @@ def train(
     """
     quieten_tensorflow()
     chosen = settings or TrainSettings()
-    of_frames = {"pixel_nm": pixel_nm, "held_out": held_out, "samples": samples}
-    given = {name: value for name, value in of_frames.items() if value is not None}
+    given = (frames or FrameSettings()).given()
     began = time.perf_counter()
     console = Console()
     if start is not None:
         how = _adapt_settings(chosen, given)
         with StageProgress(console) as progress:
-            adapted = adapt_model(
+            labelled = read_labelled_frames(
+                dataset, validation, pixel_nm=how.pixel_nm, empty_frames=how.empty_frames
+            )
+            for line in labelled.notes:
+                note(console, line)
+            adapted = adapt_to_frames(
                 start,
-                dataset,
-                validation,
+                labelled,
                 out,
                 how,
                 restart=restart,
                 progress=progress,
                 on_epoch=tell_epochs(console, how.epochs),
             )
-        _tell_adapted(console, adapted, time.perf_counter() - began)
+        _tell_adapted(console, adapted, labelled.notes, time.perf_counter() - began)
         return GOOD
     if given:
         raise SettingsError(f"{', '.join(map(flag, given))}: only for labelled frames, with --from")
@@ -104,7 +131,7 @@ def train(
     return GOOD
 
 
-def _adapt_settings(chosen: TrainSettings, given: dict[str, float | int]) -> AdaptSettings:
+def _adapt_settings(chosen: TrainSettings, given: dict[str, Any]) -> AdaptSettings:
     """Take over what was typed; what is not typed has another default in fine-tuning."""
     typed = {name: getattr(chosen, name) for name in chosen.model_fields_set}
     strange = [flag(name) for name in typed if name not in AdaptSettings.model_fields]
@@ -113,9 +140,10 @@ def _adapt_settings(chosen: TrainSettings, given: dict[str, float | int]) -> Ada
     return check_settings(AdaptSettings, {**typed, **given})
 
 
-def _tell_adapted(console: Console, run: AdaptedRun, seconds: float) -> None:
+def _tell_adapted(console: Console, run: AdaptedRun, told: Sequence[str], seconds: float) -> None:
     for line in run.notes:
-        note(console, line)
+        if line not in told:
+            note(console, line)
     names = {"f1": "pixel F1", "iou": "IoU", "instance_f1": "instance F1"}
     changes = ", ".join(
         f"{name} {run.before[key]:.4f} -> {run.after[key]:.4f}" for key, name in names.items()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from .checked_settings import read_none
 
 
 class AdaptSettings(BaseModel):
@@ -24,6 +28,11 @@ class AdaptSettings(BaseModel):
         ge=0,
         description="Labelled frames kept back to judge by; a quarter where there are 4 or more, else none.",
     )
+    empty_frames: bool = Field(
+        False,
+        description="Learn from frames without any mark, as frames without a particle; left out where not "
+        "given, as nobody may have looked at them.",
+    )
     samples: int = Field(
         64, ge=1, description="Samples of an epoch, cut from the labelled frames at any angle and scale."
     )
@@ -44,3 +53,8 @@ class AdaptSettings(BaseModel):
     )
     compiled: bool = Field(True, description="Compile the steps.")
     seed: int = Field(100, ge=0, description="Seed of samples, and of which frames are kept back.")
+
+    @field_validator("final_learning_rate", mode="before")
+    @classmethod
+    def _read_none(cls, value: Any) -> Any:
+        return read_none(value)

@@ -70,3 +70,24 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
         else:
             said.append(f"{name}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
     return "; ".join(said)
+
+
+def read_none(value: Any) -> Any:
+    """Read the word none, as it is typed, as nothing.
+
+    Parameters
+    ----------
+    value : any
+        What came for a setting that may be left unset.
+
+    Returns
+    -------
+    any
+        None for "none" in any case, else the value.
+
+    Examples
+    --------
+    >>> read_none("None") is None, read_none("1e-5")
+    (True, '1e-5')
+    """
+    return None if isinstance(value, str) and value.strip().casefold() == "none" else value

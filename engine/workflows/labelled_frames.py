@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import numpy as np
 from ..base.errors import CalibrationError, DataError
 from ..base.stack import Stack
 from ..files.read import open_movie
+from .label_masks import masks_of_labels
 
 _MOST_PIXELS = 2**28
-_WHITE = 255
 _NAMES_SHOWN = 5
 
 
@@ -63,7 +64,11 @@ class LabelledFrames:
 
 
 def read_labelled_frames(
-    frames: str | Path, masks: str | Path, *, pixel_nm: float | None = None
+    frames: str | Path,
+    masks: str | Path,
+    *,
+    pixel_nm: float | None = None,
+    empty_frames: bool = False,
 ) -> LabelledFrames:
     """Read frames and the masks that belong to them.
 
@@ -76,6 +81,9 @@ def read_labelled_frames(
         Labels layer (TIFF, npy, Zarr).
     pixel_nm : float or None
         Side of a pixel [nm]; None for the file's.
+    empty_frames : bool
+        Take frames without any mark as frames without a particle; else they are left out, as nobody may
+        have looked at them.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def read_labelled_frames(
     CalibrationError
         If the pixel size is not known.
     DataError
-        If number or size differ, a frame is missing, no label marks anything, or labels are none.
+        If number or size differ, a frame is missing, or labels are refused by `masks_of_labels`.
     ReadError
         If a file cannot be read.
 
@@ -107,126 +115,53 @@ def read_labelled_frames(
         )
     if movie.pixel_nm is None:
         raise CalibrationError(f"{frames}: no pixel size is known, and a network needs it; give --pixel-nm")
-    if np.prod(movie.shape) > _MOST_PIXELS:
-        raise DataError(
-            f"{frames}: expected a handful of labelled frames, got {_say(movie)}; choose the few that are "
-            "labelled"
-        )
     for stack, path in ((movie, frames), (painted, masks)):
         if stack.missing:
             shown = ", ".join(map(str, stack.missing[:_NAMES_SHOWN]))
             raise DataError(f"{path}: frames {shown} cannot be read; mend them or leave them out")
-    notes: list[str] = []
-    labels = painted.read(0, painted.n_frames)
-    inside = np.zeros(labels.shape, np.uint8)
-    parted = 0
-    for number, label in enumerate(labels):
-        inside[number] = mask_of_label(label, name=f"{masks}: mask {number}")
-        parted += int(np.count_nonzero(labels_are_inside(label)) - np.count_nonzero(inside[number]))
-    if not inside.any():
-        raise DataError(f"{masks}: expected masks that mark something, got {len(inside)} empty ones")
-    if parted:
-        notes.append(f"{parted} px where labels touch are taken as background, so that particles stay apart")
-    empty = int(np.count_nonzero(~inside.any(axis=(1, 2))))
-    if empty:
-        notes.append(f"{empty} of {len(inside)} masks are empty: learnt from as frames without a particle")
-    sources = {"frames": movie.source, "masks": painted.source}
-    recorded = movie.read(0, movie.n_frames)
-    return LabelledFrames(recorded, inside, movie.pixel_nm, movie.dose_e_per_A2, sources, tuple(notes))
+    chosen = [
+        number for number in range(painted.n_frames) if empty_frames or painted.read(number, number + 1).any()
+    ]
+    if not chosen:
+        raise DataError(f"{masks}: expected masks that mark something, got {painted.n_frames} empty ones")
+    if len(chosen) * np.prod(movie.shape[1:]) > _MOST_PIXELS:
+        raise DataError(
+            f"{frames}: expected a handful of labelled frames, got {len(chosen)} in {_say(movie)}; choose "
+            "fewer"
+        )
+    inside, parted_px = masks_of_labels(_read(painted, chosen), name=str(masks))
+    marked = inside.any(axis=(1, 2))
+    if not (empty_frames or marked.all()):
+        inside, chosen = inside[marked], [chosen[int(place)] for place in np.flatnonzero(marked)]
+    dose_e_per_A2 = None if movie.dose_e_per_A2 is None else np.asarray(movie.dose_e_per_A2)[chosen]
+    return LabelledFrames(
+        _read(movie, chosen),
+        inside,
+        movie.pixel_nm,
+        dose_e_per_A2,
+        {"frames": movie.source, "masks": painted.source},
+        _notes(parted_px, painted.n_frames - len(chosen), int(np.count_nonzero(~marked)), painted.n_frames),
+    )
 
 
-def mask_of_label(label: np.ndarray, *, name: str = "mask") -> np.ndarray:
-    """Make the mask that a network learns from a label of any usual kind.
-
-    Parameters
-    ----------
-    label : array (Y, X)
-        Mask (bool, or black and white), probabilities from 0 to 1, or numbers of particles, 0 outside.
-    name : str
-        What to call it where it is refused.
-
-    Returns
-    -------
-    array (Y, X), uint8
-        1 inside; 0 where particles of two numbers touch, so that the network learns to keep them apart.
-
-    Raises
-    ------
-    DataError
-        If numbers are negative, not finite, or neither whole nor probabilities.
-
-    Examples
-    --------
-    >>> mask_of_label(np.array([[0, 2, 2, 2, 5, 5]])).tolist()
-    [[0, 1, 1, 0, 0, 1]]
-    """
-    inside = labels_are_inside(label, name=name)
-    numbers = np.asarray(label)
-    if numbers.dtype.kind == "b" or _is_picture(numbers) or not _has_numbers(numbers):
-        return inside.astype(np.uint8)
-    from scipy import ndimage
-
-    # Least and greatest number of the neighbourhood's particles; pixels outside of all must not count.
-    least = ndimage.minimum_filter(np.where(inside, numbers, numbers.max()), size=3, mode="nearest")
-    most = ndimage.maximum_filter(np.where(inside, numbers, 0), size=3, mode="nearest")
-    return np.asarray(inside & (least == most), np.uint8)
+def _read(stack: Stack, numbers: Sequence[int]) -> np.ndarray:
+    return np.concatenate([stack.read(number, number + 1) for number in numbers])
 
 
-def labels_are_inside(labels: np.ndarray, *, name: str = "mask") -> np.ndarray:
-    """Tell what a label marks, whatever its kind.
-
-    Parameters
-    ----------
-    labels : array (Y, X)
-        As `mask_of_label` takes it.
-    name : str
-        What to call it where it is refused.
-
-    Returns
-    -------
-    array of the same shape, bool
-        True inside.
-
-    Raises
-    ------
-    DataError
-        As `mask_of_label`.
-
-    Examples
-    --------
-    >>> labels_are_inside(np.array([[0.2, 0.7], [0.0, 1.0]])).tolist()
-    [[False, True], [False, True]]
-    """
-    numbers = np.asarray(labels)
-    if numbers.dtype.kind not in "buif" or not np.isfinite(numbers).all():
-        raise DataError(f"{name}: expected finite real numbers, got {numbers.dtype}")
-    if numbers.dtype.kind == "b":
-        return numbers
-    if numbers.min(initial=0) < 0:
-        raise DataError(f"{name}: expected 0 outside and more inside, got {numbers.min():g}")
-    if numbers.dtype.kind == "f" and not _is_whole(numbers):
-        if numbers.max(initial=0) > 1:
-            raise DataError(
-                f"{name}: expected probabilities from 0 to 1 or whole numbers, got {numbers.max():g}"
-            )
-        return numbers > 0.5
-    return numbers > _WHITE // 2 if _is_picture(numbers) else numbers > 0
-
-
-def _is_whole(numbers: np.ndarray) -> bool:
-    return bool((numbers == np.floor(numbers)).all())
-
-
-def _has_numbers(numbers: np.ndarray) -> bool:
-    return numbers.dtype.kind in "ui" or _is_whole(numbers)
-
-
-def _is_picture(numbers: np.ndarray) -> bool:
-    """Tell a white mask with grey, smoothed edges from numbers of particles."""
-    if numbers.dtype != np.uint8:
-        return False
-    marked = np.count_nonzero(numbers)
-    return bool(marked > 0 and 2 * np.count_nonzero(numbers == _WHITE) > marked)
+def _notes(parted_px: int, left_out: int, empty: int, n_frames: int) -> tuple[str, ...]:
+    notes = []
+    if parted_px:
+        notes.append(
+            f"{parted_px} px where labels touch are taken as background, so that particles stay apart"
+        )
+    if left_out:
+        notes.append(
+            f"{left_out} of {n_frames} frames have no mark and are left out; --empty-frames takes them as "
+            "frames without a particle"
+        )
+    elif empty:
+        notes.append(f"{empty} of {n_frames} masks are empty: learnt from as frames without a particle")
+    return tuple(notes)
 
 
 def _say(stack: Stack) -> str:

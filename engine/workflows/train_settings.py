@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from .checked_settings import read_none
 
 _EMPTY_SHARE_OF_MASKS = 0.2
 
@@ -50,13 +52,20 @@ class TrainSettings(BaseModel):
         description="Epochs without a better validation after which training ends; never where not given.",
     )
     final_learning_rate: float | None = Field(
-        None, gt=0, description="What the learning rate falls to along a cosine; it stays where not given."
+        None,
+        gt=0,
+        description="What the learning rate falls to along a cosine; it stays where not given, or none.",
     )
     compiled: bool = Field(True, description="Compile the steps: a slower start, then up to twice as fast.")
     mixed_precision: bool = Field(
         False, description="Compute in 16 bits where the accelerator is quicker so."
     )
     seed: int = Field(100, ge=0, description="Seed of weights, crops and augmentation.")
+
+    @field_validator("final_learning_rate", mode="before")
+    @classmethod
+    def _read_none(cls, value: Any) -> Any:
+        return read_none(value)
 
     def sizes(self) -> dict[str, int | None]:
         """Sizes of the network that were asked for."""

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from temflux.batch import learning
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, SOME_FAILED
+from temflux.engine.base.errors import SettingsError
 from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import save_model
 from temflux.engine.learn.trained import NetworkSpec
@@ -69,6 +71,31 @@ def test_a_model_is_adapted_to_labelled_frames(labelled, tmp_path, capsys):
     assert " -> " in said
     assert "on the 2 frames that it learnt from" in said
     assert (tmp_path / "run" / "model" / "card.json").exists()
+
+
+def test_what_is_typed_for_adapting_arrives(labelled, tmp_path, capsys, monkeypatch):
+    start, frames, masks = labelled
+    got = {}
+
+    def stop(_start, labelled, _out, settings, **_):
+        got.update(settings=settings, frames=len(labelled), said=capsys.readouterr().out)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr(learning, "adapt_to_frames", stop)
+    painted = np.load(masks)
+    painted[1] = 0
+    np.save(tmp_path / "painted.npy", painted)
+    pair = [frames, str(tmp_path / "painted.npy"), "--from", start, "--out", str(tmp_path / "run")]
+    more = ["--pixel-nm", "0.05", "--final-learning-rate", "none", "--no-fix-normalisation"]
+    assert main(["train", *pair, *more]) == BAD_ARGUMENTS
+    assert got["frames"] == 1
+    assert "note: 1 of 2 frames have no mark and are left out; --empty-frames takes them" in got["said"]
+    assert got["settings"].final_learning_rate is None
+    assert got["settings"].fix_normalisation is False
+    assert main(["train", *pair, "--pixel-nm", "0.05", "--empty-frames"]) == BAD_ARGUMENTS
+    assert got["frames"] == 2
+    assert got["settings"].final_learning_rate == 1e-5
+    assert got["settings"].fix_normalisation is True
 
 
 @pytest.mark.parametrize(

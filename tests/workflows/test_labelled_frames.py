@@ -1,4 +1,4 @@
-"""Labels that people make: masks, pictures, probabilities, numbers of particles; what is none."""
+"""Frames that somebody labelled: which are read, from which files, and what does not fit."""
 
 import hashlib
 
@@ -9,60 +9,11 @@ import zarr
 from skimage.io import imsave
 
 from temflux.engine.base.errors import CalibrationError, DataError
-from temflux.engine.workflows.labelled_frames import mask_of_label, read_labelled_frames
+from temflux.engine.workflows import labelled_frames
+from temflux.engine.workflows.labelled_frames import read_labelled_frames
 
 SQUARE = np.zeros((24, 32), bool)
 SQUARE[4:12, 6:20] = True
-
-
-@pytest.mark.parametrize(
-    "label",
-    [
-        SQUARE,
-        SQUARE.astype(np.uint8),
-        SQUARE * np.uint8(255),
-        SQUARE * np.int32(7),
-        np.where(SQUARE, 0.8, 0.3),
-        SQUARE * 3.0,
-        SQUARE * np.uint16(65535),
-    ],
-    ids=["bool", "ones", "white", "number", "probability", "float number", "16 bits"],
-)
-def test_every_kind_of_mask_is_the_same_mask(label):
-    np.testing.assert_array_equal(mask_of_label(label), SQUARE)
-
-
-def test_smoothed_edges_of_a_picture_are_cut_at_half():
-    picture = SQUARE * np.uint8(255)
-    picture[3, 6:20], picture[12, 6:20] = 100, 200
-    mask = mask_of_label(picture)
-    assert not mask[3].any()
-    assert mask[12, 6:20].all()
-    assert mask[4:12, 6:20].all()
-
-
-def test_touching_particles_are_kept_apart():
-    labels = np.zeros((10, 12), np.int32)
-    labels[2:8, 1:6], labels[2:8, 6:11] = 4, 9
-    mask = mask_of_label(labels)
-    assert mask[2:8, 1:5].all()
-    assert mask[2:8, 7:11].all()
-    assert not mask[:, 5:7].any()
-    assert mask_of_label(np.where(labels > 0, 4, 0)).sum() == 60
-
-
-@pytest.mark.parametrize(
-    ("label", "said"),
-    [
-        (SQUARE * -1, "expected 0 outside and more inside, got -1"),
-        (np.where(SQUARE, np.nan, 0), "expected finite real numbers"),
-        (SQUARE * 2.5, "expected probabilities from 0 to 1 or whole numbers, got 2.5"),
-        (SQUARE * 1j, "expected finite real numbers, got complex128"),
-    ],
-)
-def test_what_is_no_label_is_said(label, said):
-    with pytest.raises(DataError, match=said):
-        mask_of_label(label)
 
 
 def frames(folder, count=3):
@@ -102,11 +53,30 @@ def test_labels_come_from_every_usual_file(tmp_path, kind):
 def test_touching_and_empty_labels_are_told_of(tmp_path):
     labels = np.stack([SQUARE * np.int32(5)] * 3)
     labels[0, 4:12, 10:20] = 6
-    labels[2] = 0
+    labels[1] = 0
     np.save(tmp_path / "labels.npy", labels)
-    notes = read_labelled_frames(frames(tmp_path), tmp_path / "labels.npy", pixel_nm=0.05).notes
-    assert "16 px where labels touch" in notes[0]
-    assert "1 of 3 masks are empty" in notes[1]
+    movie = frames(tmp_path)
+    read = read_labelled_frames(movie, tmp_path / "labels.npy", pixel_nm=0.05)
+    assert "16 px where labels touch" in read.notes[0]
+    assert "1 of 3 frames have no mark and are left out; --empty-frames takes them" in read.notes[1]
+    np.testing.assert_array_equal(read.frames, np.load(movie)[[0, 2]])
+    np.testing.assert_array_equal(read.masks[1], SQUARE)
+    read = read_labelled_frames(movie, tmp_path / "labels.npy", pixel_nm=0.05, empty_frames=True)
+    assert "1 of 3 masks are empty" in read.notes[1]
+    assert len(read) == 3
+    assert not read.masks[1].any()
+
+
+def test_few_frames_of_a_long_movie_may_be_painted(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled_frames, "_MOST_PIXELS", 3 * SQUARE.size)
+    labels = np.zeros((40, *SQUARE.shape), np.int32)
+    labels[[7, 30]] = SQUARE
+    np.save(tmp_path / "labels.npy", labels)
+    movie = frames(tmp_path, count=40)
+    read = read_labelled_frames(movie, tmp_path / "labels.npy", pixel_nm=0.05)
+    np.testing.assert_array_equal(read.frames, np.load(movie)[[7, 30]])
+    with pytest.raises(DataError, match="a handful of labelled frames, got 40 in 40 of 24"):
+        read_labelled_frames(movie, tmp_path / "labels.npy", pixel_nm=0.05, empty_frames=True)
 
 
 def test_what_does_not_fit_is_said(tmp_path):
