@@ -40,6 +40,14 @@ _STRUCTURES = {
     "oxide": "Oxide crystals with oxygen vacancies, for the occupancy of columns.",
     "file": "Flakes or slabs of the crystals in a structure file or folder.",
 }
+# What is true of a command that was stopped; of those not here, that the same command goes on.
+_STOPPED = {
+    "train": "stopped; finished epochs are kept, run the same command with --restart to go on",
+    "score": "stopped; nothing is kept, run the same command to start again",
+    "info": "stopped",
+    "models": "stopped",
+    "parameters": "stopped",
+}
 
 
 def make_app() -> App:
@@ -88,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TemfluxError as error:
         return _refuse(str(error), SOME_FAILED)
     except KeyboardInterrupt:
-        return _refuse("stopped; what was done is kept, run the same command to go on", INTERRUPTED)
+        return _refuse(_say_stopped(sys.argv[1:] if arguments is None else arguments), INTERRUPTED)
     return result if isinstance(result, int) else GOOD
 
 
@@ -102,6 +110,12 @@ def _one_line(error: CycloptsError) -> str:
         if isinstance(cause, ValidationError):
             return explain(cause)
     return " ".join(str(error).split())
+
+
+def _say_stopped(arguments: Sequence[str]) -> str:
+    """Say how the command that was stopped goes on."""
+    goes_on = "stopped; what was done is kept, run the same command to go on"
+    return _STOPPED.get(arguments[0], goes_on) if arguments else "stopped"
 
 
 def _refuse(line: str, code: int) -> int:

@@ -159,16 +159,12 @@ class _Pace:
     ) -> None:
         self._progress.stop()
 
-    def _elapsed_and_left(self, done: int, total: int) -> tuple[float, timedelta]:
-        elapsed_s = max(time.monotonic() - self._began, 1e-9)
-        return elapsed_s, timedelta(seconds=round((total - done) * elapsed_s / max(done, 1)))
-
     def _show(self, title: str, done: int, total: int, pace: str) -> None:
         self._progress.update(self._bar, description=title, completed=done, total=total, pace=pace)
         now = time.monotonic()
         if not self._console.is_terminal and done and now - self._said_last >= _SECONDS_BETWEEN_LINES:
             self._said_last = now
-            say(self._console, f"{title}: {done} of {total}, {pace}")
+            say(self._console, f"{title}: {done} of {total}{', ' * bool(pace)}{pace}")
 
 
 class CountProgress(_Pace):
@@ -188,7 +184,8 @@ class CountProgress(_Pace):
 
     def __call__(self, done: int, total: int) -> None:
         """Hear that so many are made."""
-        elapsed_s, left = self._elapsed_and_left(done, total)
+        elapsed_s = max(time.monotonic() - self._began, 1e-9)
+        left = timedelta(seconds=round((total - done) * elapsed_s / max(done, 1)))
         self._show(self._what, done, total, f"{done / elapsed_s * 3600:,.0f} an hour, {left} left")
 
 
@@ -203,14 +200,19 @@ class StageProgress(_Pace):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, "preparing")
-        self._stage = ""
+        self._stage, self._first, self._last = "", 0, 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Hear how far a stage has come."""
-        if stage != self._stage:
-            self._stage, self._began = stage, time.monotonic()
-        elapsed_s, left = self._elapsed_and_left(done, total)
-        self._show(stage, done, total, f"{done / elapsed_s:.3g} a second, {left} left" if done else "")
+        now = time.monotonic()
+        if stage != self._stage or done < self._last:
+            # A stage is first heard of when a part of it is done: how long that took is not known.
+            self._stage, self._first, self._began = stage, done, now
+        self._last, pace = done, ""
+        if done > self._first:
+            rate = (done - self._first) / max(now - self._began, 1e-9)
+            pace = f"{rate:.3g} a second, {timedelta(seconds=round((total - done) / rate))} left"
+        self._show(stage, done, total, pace)
 
 
 def tell_epochs(console: Console, epochs: int) -> Callable[[list[dict[str, float]]], None]:

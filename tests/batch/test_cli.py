@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from temflux.batch import cli
 from temflux.batch.cli import main
-from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, SOME_FAILED
+from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
 from temflux.engine.workflows.settings import TrackSettings
 from tests.movies import disc_movie, save_movie
 
@@ -151,3 +152,21 @@ def test_info_says_what_the_file_does_not(tmp_path, capsys):
     np.save(tmp_path / "bare.npy", np.zeros((2, 8, 8), np.uint8))
     assert main(["info", str(tmp_path / "bare.npy")]) == GOOD
     assert capsys.readouterr().out.count("not in the file") >= 3
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train", "stopped; finished epochs are kept, run the same command with --restart to go on"),
+        ("score", "stopped; nothing is kept, run the same command to start again"),
+        ("doselimit", "stopped; what was done is kept, run the same command to go on"),
+        ("info", "stopped"),
+    ],
+)
+def test_how_a_stopped_command_goes_on_is_said(monkeypatch, capsys, command, said):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "make_app", lambda: stop)
+    assert main([command, "x"]) == INTERRUPTED
+    assert capsys.readouterr().err == f"temflux: {said}\n"

@@ -1,6 +1,8 @@
 """The commands that learn: words, files and exit codes."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -141,3 +143,18 @@ def test_no_dataset_is_said(tmp_path, capsys):
     nothing = str(tmp_path / "nothing")
     assert main(["train", nothing, nothing, "--out", str(tmp_path / "run")]) == SOME_FAILED
     assert "expected a dataset or its images; make some with temflux images" in capsys.readouterr().err
+
+
+def test_an_error_is_all_that_is_on_the_screen(labelled, tmp_path):
+    start, *pair = labelled
+    arguments = [*pair, "--from", start, "--out", str(tmp_path / "run"), "--pixel-nm", "0.05"]
+    done = subprocess.run(
+        [sys.executable, "-m", "temflux.batch.cli", "train", *arguments, "--optimizer", "sdg"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == BAD_ARGUMENTS
+    assert done.stderr.splitlines() == [
+        "temflux: optimizer: expected adam, rmsprop or an optimiser of Keras, got 'sdg'"
+    ]
