@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
 from .canvas import FAINT, INK, REST, SOFT, WIDE_IN, house_style, margins, new_figure, save_figure
 from .log_axis import plain_log_ticks, plain_number
+from .overlay import draw_scale_bar
 
 _NAMES = {"f1": "pixel F1", "atomic_f1": "atomic F1", "rmse": "RMSE"}
 _ACCENT = "#b5482f"
@@ -94,7 +94,8 @@ def draw_examples(examples: Sequence[Mapping[str, Any]], folder: Path, *, headli
     ----------
     examples : sequence of dict
         name, score, image (Y, X), truth and maps (Y, X, C), sampling_A, drawn, background, and of columns
-        true and found, each (positions (n, 2) [Å], classes (n,), whether matched (n,)), or None.
+        true and found, each (positions (n, 2) [Å], classes (n,), whether matched (n,)), or None, and the
+        names of their classes.
     folder : Path
         Where examples.png and .svg go.
     headline : str
@@ -157,7 +158,7 @@ def draw_disagreement(examples: Sequence[Mapping[str, Any]], folder: Path, *, he
             told = f"{example['name']}: {_NAMES.get(headline, headline)} {example['score']:.3f}"
             row[0].set_title(told, loc="left")
             row[0].set_axis_off()
-            _scale_bar(row[0], image.shape[1], example["sampling_A"])
+            draw_scale_bar(row[0], image.shape, example["sampling_A"] / 10)
         for column, (values, words, unit) in enumerate(
             (
                 (errors, "error of the model", "|map - truth|"),
@@ -238,17 +239,17 @@ def _running_median(x: np.ndarray, y: np.ndarray, *, logarithmic: bool) -> tuple
 
 def _draw_distribution(by_method: Mapping[str, Rows], folder: Path, *, headline: str) -> None:
     with house_style():
-        figure, [[axes]] = new_figure(WIDE_IN * 0.62, 2.6)
-        margins(figure, left=0.5, right=0.25, top=0.28, bottom=0.42)
+        figure, [[axes]] = new_figure(WIDE_IN * 0.8, 2.6)
+        margins(figure, left=0.5, right=1.45, top=0.28, bottom=0.42)
         for method, style in _styles(list(by_method)).items():
             values = np.sort([row[headline] for row in by_method[method]])
             share = np.arange(1, len(values) + 1) / len(values)
-            axes.step(np.repeat(values, 1), share, where="post", label=method, **style)
+            axes.step(values, share, where="post", label=method, **style)
         _limit_score(axes, headline, horizontal=True)
         axes.set_ylim(0, 1.02)
         axes.set_xlabel(_NAMES.get(headline, headline) + " of an image")
         axes.set_title("share of images with this score or less", loc="left")
-        axes.legend(loc="best")
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0)
         save_figure(figure, folder, "distribution")
 
 
@@ -262,7 +263,7 @@ def _draw_reliability(reliability: Rows, folder: Path) -> None:
         figure, panels = new_figure(
             WIDE_IN * 0.53, 3.6, rows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)}
         )
-        margins(figure, left=0.85, right=0.12, top=0.28, bottom=0.42, hspace=0.12)
+        margins(figure, left=0.75, right=0.12, top=0.28, bottom=0.42, hspace=0.12)
         above, below = panels[0][0], panels[1][0]
         above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
         for suffix, colour, label in (
@@ -278,9 +279,10 @@ def _draw_reliability(reliability: Rows, folder: Path) -> None:
         above.legend(loc="upper left")
         lower = np.array([row["lower"] for row in reliability])
         width = 1 / len(lower)
-        below.bar(lower + width / 2, [max(row["count"], 0.5) for row in reliability], 0.9 * width, color=REST)
+        millions = [max(row["count"], 0.5) / 1e6 for row in reliability]
+        below.bar(lower + width / 2, millions, 0.9 * width, color=REST)
         plain_log_ticks(below.yaxis)
-        below.set_ylabel("pixels")
+        below.set_ylabel("millions of\npixels")
         below.set_xlabel("probability")
         save_figure(figure, folder, "reliability")
 
@@ -290,7 +292,11 @@ def _draw_example(row: Sequence[Axes], example: Mapping[str, Any], *, headline: 
     low, high = np.quantile(image, [0.005, 0.995])
     drawn = example["drawn"]
     facts = [f"{plain_number(drawn['dose_e_per_A2'])} e⁻/Å²"] if drawn.get("dose_e_per_A2") else []
-    facts += [f"defocus {drawn['defocus_A']:.0f} Å"] if drawn.get("defocus_A") is not None else []
+    facts += (
+        [f"defocus {drawn['defocus_A']:.0f} Å".replace("-", "−")]
+        if drawn.get("defocus_A") is not None
+        else []
+    )
     titles = (
         f"{example['name']}: {_NAMES.get(headline, headline)} {example['score']:.3f}",
         ", ".join(["truth", *facts]),
@@ -306,7 +312,7 @@ def _draw_example(row: Sequence[Axes], example: Mapping[str, Any], *, headline: 
         axes.set_title(title, loc="left")
         axes.set_axis_off()
     _mark_truth(row, example)
-    _scale_bar(row[0], image.shape[1], example["sampling_A"])
+    draw_scale_bar(row[0], image.shape, example["sampling_A"] / 10)
 
 
 def _mark_truth(row: Sequence[Axes], example: Mapping[str, Any]) -> None:
@@ -325,6 +331,11 @@ def _mark_truth(row: Sequence[Axes], example: Mapping[str, Any]) -> None:
         axes.set(xticks=[], yticks=[])
         colours = np.array(_CLASSES)[np.asarray(classes, np.int64) % len(_CLASSES)]
         axes.scatter(*_pixels(xy_A, example), s=4, c=colours, linewidths=0)
+    for number, name in enumerate(example.get("classes", ())):
+        row[1].scatter([], [], s=10, c=_CLASSES[number % len(_CLASSES)], label=name, linewidths=0)
+    if example.get("classes"):
+        key: dict[str, Any] = {"frameon": True, "facecolor": "black", "edgecolor": "none"}
+        row[1].legend(loc="lower left", labelcolor="white", handletextpad=0.1, ncols=4, **key)
     wrong: dict[str, Any] = {"s": 22, "linewidths": 0.8, "color": _ACCENT}
     for (xy_A, _, right), marker in ((true, "x"), (found, "o")):
         style = wrong if marker == "x" else {**wrong, "facecolors": "none"}
@@ -332,7 +343,7 @@ def _mark_truth(row: Sequence[Axes], example: Mapping[str, Any]) -> None:
     for axes in row[1:]:
         axes.set_xlim(-0.5, columns - 0.5)
         axes.set_ylim(rows - 0.5, -0.5)
-    row[2].set_title(f"found; rings: wrong ({_wrong(found)}), crosses: missed ({_wrong(true)})", loc="left")
+    row[2].set_title(f"found; {_wrong(found)} wrong (○), {_wrong(true)} missed (×)", loc="left")
 
 
 def _pixels(xy_A: Any, example: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -357,35 +368,3 @@ def _lowest(plane: np.ndarray) -> float:
 
 def _highest(plane: np.ndarray) -> float:
     return max(1.0, float(plane.max()))
-
-
-def _scale_bar(axes: Axes, width_px: int, sampling_A: float) -> None:
-    width_nm = width_px * sampling_A / 10
-    fitting = [
-        nm for nm in (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0) if nm <= 0.4 * width_nm
-    ]
-    if not fitting:
-        return
-    length_px = fitting[-1] * 10 / sampling_A
-    x, y = 0.05 * width_px, 0.95
-    transform = axes.get_xaxis_transform()
-    outline = [withStroke(linewidth=1.5, foreground="black")]
-    ends = [x, x + length_px], [1 - y, 1 - y]
-    axes.plot(
-        *ends,
-        transform=transform,
-        color="white",
-        lw=2.5,
-        solid_capstyle="butt",
-        path_effects=[withStroke(linewidth=4.0, foreground="black")],
-    )
-    axes.text(
-        x,
-        1 - y + 0.02,
-        f"{fitting[-1]:g} nm",
-        transform=transform,
-        color="white",
-        va="bottom",
-        fontsize=7,
-        path_effects=outline,
-    )

@@ -192,6 +192,7 @@ def _examples(field: Field) -> list[dict[str, Any]]:
                 "sampling_A": truth.sampling_A,
                 **_matched(truth, found),
                 "background": field.shots.task.has_background,
+                "classes": field.shots.task.channels[: -1 if field.shots.task.has_background else None],
             }
         )
     return examples

@@ -54,12 +54,14 @@ def test_examples_show_image_truth_and_what_was_found(tmp_path, columns):
         "sampling_A": 0.1,
         "drawn": {"dose_e_per_A2": 13_124.0, "defocus_A": 20.0},
         "background": False,
+        "classes": ("Mo", "2S") if columns else (),
         **marks,
     }
     assert draw_examples([example] * 3, tmp_path, headline="f1").exists()
     text = (tmp_path / "examples.svg").read_text()
     assert "13,100" in text
-    assert ("wrong (1)" in text) == columns
+    assert ("2S" in text) == columns
+    assert ("1 wrong (○), 1 missed (×)" in text) == columns
 
 
 def test_disagreement_stands_beside_the_error(tmp_path):
