@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from .canvas import FAINT, INK, REST, WIDE_IN, house_style, margins, new_figure, save_figure
 from .log_axis import plain_log_ticks, plain_number
+from .overlay import draw_scale_bar
 
 _COLOURS = (INK, "#b5482f")
 # Of what knows nothing: grey, without limits.
@@ -27,7 +28,7 @@ def draw_dose_limit(
     Parameters
     ----------
     limits : mapping from method to dict
-        by_dose, one dict a dose: dose_e_per_A2, area_median, area_q10, area_q90, f1_median, f1_q10, f1_q90
+        by_dose, one dict a dose: dose_e_per_A2, area, area_q10, area_q90, f1, f1_q10, f1_q90
         and false_area; half and full, each with dose_e_per_A2 or None. The first method is the model.
     folder : Path
         Where doselimit.png and .svg go.
@@ -59,7 +60,7 @@ def draw_dose_limit(
             rows = found["by_dose"]
             doses = [row["dose_e_per_A2"] for row in rows]
             for axes, name in ((area, "area"), (f1, "f1")):
-                axes.plot(doses, _values(rows, f"{name}_median"), ".-", ms=4, color=colour, label=method)
+                axes.plot(doses, _values(rows, name), ".-", ms=4, color=colour, label=method)
                 low, high = _values(rows, f"{name}_q10"), _values(rows, f"{name}_q90")
                 axes.fill_between(doses, low, high, color=colour, alpha=0.13, linewidth=0)
             false.plot(doses, 100 * _values(rows, "false_area"), ".-", ms=4, color=colour)
@@ -68,7 +69,7 @@ def draw_dose_limit(
             rows = limits[method]["by_dose"]
             doses = [row["dose_e_per_A2"] for row in rows]
             for axes, name in ((area, "area"), (f1, "f1")):
-                axes.plot(doses, _values(rows, f"{name}_median"), label=f"{method} (null)", **_NULL)
+                axes.plot(doses, _values(rows, name), label=f"{method} (null)", **_NULL)
         highest = max(max(_values(found["by_dose"], "area_q90")) for found in judged.values())
         area.set_ylim(-0.03, min(max(1.3, 1.05 * highest), _HIGHEST_AREA))
         for number, (colour, found) in enumerate(zip(_COLOURS, judged.values(), strict=False)):
@@ -77,7 +78,7 @@ def draw_dose_limit(
         false.set_ylim(bottom=0)
         plain_log_ticks(false.xaxis)
         area.set_title(
-            "found area / true area; median and 80 % of the systems; shaded: within 10 %", loc="left"
+            "found area / true area; mean and 80 % of the systems; shaded: within 10 %", loc="left"
         )
         f1.set_title("pixel F1", loc="left")
         false.set_title("false area of empty frames, mean [%]", loc="left")
@@ -120,6 +121,7 @@ def draw_dose_examples(examples: Sequence[Mapping[str, Any]], folder: Path) -> P
             top = panels[0][column]
             top.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="antialiased")
             top.set_title(f"{plain_number(example['dose_e_per_A2'])} e⁻/Å²", loc="left")
+            draw_scale_bar(top, image.shape, example["sampling_A"] / 10)
             for row, method in enumerate(methods, start=1):
                 axes = panels[row][column]
                 axes.imshow(np.asarray(example["masks"][method]), cmap="gray", vmin=0, vmax=1)
