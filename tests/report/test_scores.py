@@ -89,7 +89,7 @@ def test_a_study_of_dose_is_drawn_with_its_limits(tmp_path):
         {
             "dose_e_per_A2": dose,
             "false_area": 0.01,
-            **{f"{name}_{part}": dose / 1e4 for name in names for part in ("q10", "median", "q90")},
+            **{f"{name}{part}": dose / 1e4 for name in names for part in ("", "_q10", "_q90")},
         }
         for dose in (10.0, 100.0, 1e3, 1e4)
     ]
