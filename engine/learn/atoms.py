@@ -90,6 +90,9 @@ def find_columns_in_maps(
     yx, heights = find_maxima(likeness, threshold=threshold, min_distance_px=min_distance_A / sampling_A)
     power = np.einsum("cyx,cyx->yx", planes, planes)
     yx = _recentre(power, yx, radius_px + 1)
+    # Maxima that were far enough apart may have moved together.
+    kept = _keep_apart(yx, min_distance_A / sampling_A)
+    yx, heights = yx[kept], heights[kept]
     index = np.argmax(_masses(classes, yx, radius_px), axis=1)
     xy_A = yx[:, ::-1] * sampling_A + np.asarray(origin_A, np.float64)
     order = np.lexsort((xy_A[:, 0], xy_A[:, 1]))
@@ -133,13 +136,19 @@ def find_maxima(
     heights[plateau - 1] = values[rows, columns]
     order = np.lexsort((yx[:, 1], yx[:, 0], -heights))
     yx, heights = yx[order], heights[order]
-    kept = np.ones(count, bool)
+    kept = _keep_apart(yx, min_distance_px)
+    return yx[kept], heights[kept]
+
+
+def _keep_apart(yx: np.ndarray, min_distance_px: float) -> np.ndarray:
+    """Choose points, the first ones first, of which none is too near to one before: array (n,), bool."""
+    kept = np.ones(len(yx), bool)
     pairs = cKDTree(yx).query_pairs(min_distance_px * (1 - 1e-9), output_type="ndarray")
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    for higher, lower in pairs.tolist():
-        if kept[higher]:
-            kept[lower] = False
-    return yx[kept], heights[kept]
+    for earlier, later in pairs.tolist():
+        if kept[earlier]:
+            kept[later] = False
+    return kept
 
 
 def _check_settings(sampling_A: float, threshold: float, min_distance_A: float, spotsize_A: float) -> None:

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from temflux.engine.base.errors import DataError, SettingsError
 from temflux.engine.base.seeds import generator
 from temflux.engine.generate.flake import flake
 from temflux.engine.generate.labels import LabelSettings, make_label
 from temflux.engine.generate.system import Sites
-from temflux.engine.learn.atom_scores import atomic_scores, count_columns, image_bounds, match_columns
+from temflux.engine.learn.atom_scores import count_columns, image_bounds, match_columns
 from temflux.engine.learn.atoms import find_columns_in_maps, find_maxima
+
+
+def atomic_scores(*columns, **keywords):
+    return count_columns(*columns, **keywords).scores()
 
 
 def maps_of(sites, *, spotsize_A=0.4, sampling_A=0.1, size=600, kind="Disk", num_classes=4):
@@ -125,6 +131,18 @@ def test_empty_full_and_tiny_maps():
     lone = np.zeros((9, 9))
     lone[4, 6] = 1
     np.testing.assert_allclose(find_columns_in_maps(lone, sampling_A=0.3)[0], [[1.8, 1.2]])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_two_columns_are_nearer_than_asked_for(seed):
+    """Maxima that are far enough apart move towards each other when they are centred."""
+    rng = np.random.default_rng(seed)
+    maps = np.clip(ndimage.gaussian_filter(rng.normal(0.2, 2.0, (160, 160)), 1.5), 0, 1)
+    xy, _, sure = find_columns_in_maps(maps, sampling_A=0.1, threshold=0.2)
+    distance, neighbour = cKDTree(xy).query(xy, k=2)
+    assert len(xy) > 50
+    assert distance[:, 1].min() >= 0.8 - 1e-9
+    assert neighbour.shape == (len(sure), 2)
 
 
 def test_500_columns_take_less_than_50_ms():
