@@ -121,7 +121,7 @@ def _plan_axis(
             f"of {overlap} px; take windows of more than {common} px"
         )
     count = math.ceil((padded - common) / (largest - common))
-    side = _round_up(math.ceil((padded + (count - 1) * common) / count), multiple)
+    side = _round_up(max(math.ceil((padded + (count - 1) * common) / count), least), multiple)
     steps = [number * (padded - side) // ((count - 1) * multiple) for number in range(count)]
     starts = tuple(step * multiple for step in steps)
     shares = np.zeros((count, side))

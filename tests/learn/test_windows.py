@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import convolve, uniform_filter
 
@@ -20,6 +20,7 @@ from temflux.engine.learn.windows import blend_windows, plan_windows
     halo=st.integers(0, 16),
     least=st.sampled_from([1, 11, 41]),
 )
+@example(shape=(31, 31), window=30, overlap=1, multiple=1, halo=3, least=21)
 @settings(max_examples=200, deadline=None)
 def test_windows_cover_the_frame(shape, window, overlap, multiple, halo, least):
     plan = plan_windows(shape, window=window, overlap=overlap, multiple=multiple, halo=halo, least=least)
