@@ -1,6 +1,6 @@
 """Variations of a training image: mirrored, turned, brighter, of other contrast and gamma (thesis, 3.3).
 
-Of few frames more must be made: any angle and scale, noise and blur.
+Of few frames more must be made: any angle and scale, and noise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import SettingsError
-from .warp import add_noise, soften, warp_window
+from .warp import add_noise, warp_window
 
 _Range = tuple[float, float]
 
@@ -33,18 +33,16 @@ class Augmentation:
     gamma : (float, float) or None
         Range of the exponent on the image scaled to [0, 1].
     angles : bool
-        Cut windows at any angle.
+        Cut windows at any angle; like `scale`, for labels of yes and no alone.
     scale : (float, float) or None
-        Range of the magnification of windows; for labels of yes and no alone.
-    blur_px : (float, float) or None
-        Range of the standard deviation of a Gaussian that blurs one sample of two [px].
+        Range of the magnification of windows.
     noise : (float, float) or None
         Range of the deviation of white noise that is added, in standard deviations of the image.
 
     Raises
     ------
     SettingsError
-        If a range is not finite and rising, a factor or exponent not above 0, or blur or noise below it.
+        If a range is not finite and rising, a factor or exponent not above 0, or noise below it.
 
     Examples
     --------
@@ -59,7 +57,6 @@ class Augmentation:
     gamma: _Range | None = (0.9, 1.1)
     angles: bool = False
     scale: _Range | None = None
-    blur_px: _Range | None = None
     noise: _Range | None = None
 
     def __post_init__(self) -> None:
@@ -68,12 +65,10 @@ class Augmentation:
             asked = getattr(self, name)
             if asked is not None:
                 _check_range(name, asked, above=None if name == "brightness" else 0.0)
-        for name in ("blur_px", "noise"):
-            asked = getattr(self, name)
-            if asked is not None:
-                _check_range(name, asked)
-                if asked[0] < 0:
-                    raise SettingsError(f"{name}: expected 0 or more, got {asked}")
+        if self.noise is not None:
+            _check_range("noise", self.noise)
+            if self.noise[0] < 0:
+                raise SettingsError(f"noise: expected 0 or more, got {self.noise}")
 
     @property
     def warps(self) -> bool:
@@ -154,8 +149,8 @@ def augment(
     >>> bool(label.reshape(-1)[varied.argmax()])
     True
     """
-    # One child for each change, so that the draws of one do not depend on the others.
-    for_flips, for_turns, for_brightness, for_contrast, for_gamma, for_blur, for_noise = rng.spawn(7)
+    # One child for each change, so that the draws of one do not depend on the others; the sixth is free.
+    for_flips, for_turns, for_brightness, for_contrast, for_gamma, _, for_noise = rng.spawn(7)
     if how.flips:
         image, label = flip(for_flips, image, label)
     if how.turns:
@@ -166,8 +161,6 @@ def augment(
         image = change_contrast(for_contrast, image, how.contrast)
     if how.gamma is not None:
         image = change_gamma(for_gamma, image, how.gamma)
-    if how.blur_px is not None and for_blur.random() < 0.5:
-        image = soften(image, float(for_blur.uniform(*how.blur_px)))
     if how.noise is not None:
         image = add_noise(for_noise, image, float(for_noise.uniform(*how.noise)))
     return np.ascontiguousarray(image), np.ascontiguousarray(label)

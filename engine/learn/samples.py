@@ -17,7 +17,7 @@ from ..generate.dataset import ImageSet
 from ..images.standardise import standardise
 from .augment import Augmentation, augment, cut_window
 from .sources import DatasetSource, FrameSource, Source
-from .task import Task, read_task
+from .task import BINARY_LABELS, Task, read_task
 
 __all__ = [
     "DatasetSource",
@@ -99,6 +99,8 @@ class Samples:
     ------
     DataError
         If the sources teach different tasks, or the images are smaller than the network can take.
+    SettingsError
+        If images are to be varied by any angle or scale, and labels do not say yes or no of each pixel.
 
     Notes
     -----
@@ -121,6 +123,12 @@ class Samples:
         self.training = training
         self._sources = list(sources)
         self.task = _common_task(self._sources)
+        how = self.settings.augmentation
+        if training and how is not None and how.warps and not self.task.is_binary:
+            raise SettingsError(
+                f"angles and scale: expected a label of yes and no ({', '.join(BINARY_LABELS)}), got "
+                f"{self.task.label}; leave them out"
+            )
         self.shape = _crop_shape(self._sources, self.settings)
         by_turns = sorted(
             (item, number) for number, source in enumerate(self._sources) for item in range(len(source))
@@ -172,21 +180,6 @@ class Samples:
                 waiting = []
         if waiting:
             yield _stack(waiting)
-
-    def dataset(self, epoch: int, *, batch_size: int, seed: int) -> Any:
-        """Stream the batches of an epoch as a tf.data.Dataset.
-
-        Parameters
-        ----------
-        epoch, batch_size, seed : int
-            As for `batches`, which it equals.
-
-        Returns
-        -------
-        tf.data.Dataset
-            Of pairs (B, Y, X, F) and (B, Y, X, C), float32, one batch read ahead.
-        """
-        return self._dataset(lambda: self.batches(epoch, batch_size=batch_size, seed=seed))
 
     def stream(self, epoch: int, *, batch_size: int, seed: int, backend: str) -> Iterator[Any]:
         """Stream the batches of an epoch as the backend takes them fastest.

@@ -26,7 +26,8 @@ _STATED = (
     "mtf_c3",
     "readout_e",
 )
-_BINARY = ("Mask", "Disk")
+# Labels that say of each pixel yes or no.
+BINARY_LABELS = ("Mask", "Disk")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Task:
     @property
     def is_binary(self) -> bool:
         """Whether the label says of each pixel yes or no."""
-        return self.label in _BINARY
+        return self.label in BINARY_LABELS
 
     @property
     def activation(self) -> str:
@@ -209,7 +210,7 @@ def _check_arrays(images: ImageSet, settings: LabelSettings, channels: tuple[str
             f"{images.folder}: expected a label {settings.kind} of {settings.num_classes} channels, got "
             f"{n_channels} ({', '.join(channels) or 'no names'}); make the images again"
         )
-    wanted = "uint8" if settings.kind in _BINARY else "float32"
+    wanted = "uint8" if settings.kind in BINARY_LABELS else "float32"
     if str(labels.dtype) != wanted:
         raise DataError(
             f"{images.folder}: expected a label {settings.kind} of type {wanted}, got {labels.dtype}; make "

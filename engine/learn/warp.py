@@ -1,4 +1,4 @@
-"""Windows of a labelled image at any angle and scale, noisier or softer: much made of few frames."""
+"""Windows of a labelled image at any angle and scale, or noisier: much made of few frames."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def warp_window(
     image : array (Y, X, F), float32
         Image or focal series.
     label : array (Y, X, C), 0 and 1
-        Its label.
+        Its label; values between would be rounded, so `Samples` refuses labels that have some.
     shape : (int, int)
         Rows and columns of the window [px].
     centre : (float, float)
@@ -79,29 +79,6 @@ def warp_window(
         return np.stack(planes, axis=-1)
 
     return warp(image, 3), (warp(label, 1) >= 0.5).astype(np.float32)
-
-
-def soften(image: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur an image by a Gaussian.
-
-    Parameters
-    ----------
-    image : array (Y, X, F), float32
-        Image or focal series.
-    sigma_px : float
-        Standard deviation [px].
-
-    Returns
-    -------
-    array (Y, X, F), float32
-        Blurred image.
-
-    Examples
-    --------
-    >>> soften(np.eye(3, dtype=np.float32)[..., None], 1.0).max() < 1
-    np.True_
-    """
-    return np.asarray(ndimage.gaussian_filter(image, (sigma_px, sigma_px, 0)), np.float32)
 
 
 def add_noise(rng: np.random.Generator, image: np.ndarray, deviation: float) -> np.ndarray:

@@ -5,7 +5,10 @@ import pytest
 
 from temflux.engine.base.errors import SettingsError
 from temflux.engine.learn.augment import Augmentation, augment, cut_window
-from temflux.engine.learn.warp import add_noise, soften, warp_window
+from temflux.engine.learn.samples import SampleSettings, open_samples
+from temflux.engine.learn.warp import add_noise, warp_window
+
+from .sets import make_set
 
 
 def disc(side=64, centre=(30.0, 36.0), radius=9.0):
@@ -62,9 +65,8 @@ def test_cutting_is_as_before_where_nothing_is_warped():
     assert not np.allclose(warped, plain)
 
 
-def test_blur_softens_and_noise_adds():
+def test_noise_adds():
     image = np.random.default_rng(0).normal(size=(64, 64, 1)).astype(np.float32)
-    assert soften(image, 1.0).std() < 0.4
     assert add_noise(np.random.default_rng(1), image, 1.0).std() == pytest.approx(np.sqrt(2), rel=0.05)
     still = Augmentation(flips=False, turns=False, brightness=None, contrast=None, gamma=None)
     same, _ = augment(np.random.default_rng(2), image, image, how=still)
@@ -73,10 +75,20 @@ def test_blur_softens_and_noise_adds():
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({"scale": (0, 1)}, "scale"), ({"noise": (-1, 1)}, "noise"), ({"blur_px": (2, 1)}, "blur_px")],
+    [({"scale": (0, 1)}, "scale"), ({"noise": (-1, 1)}, "noise"), ({"noise": (2, 1)}, "noise")],
 )
 def test_impossible_ranges_are_said(values, said):
     with pytest.raises(SettingsError, match=said):
         Augmentation(**values)
     with pytest.raises(SettingsError, match="scale: expected above 0"):
         warp_window(*disc(), (8, 8), centre=(8, 8), scale=0)
+
+
+@pytest.mark.parametrize("warped", [{"angles": True}, {"scale": (0.9, 1.1)}])
+def test_labels_that_a_warp_would_round_are_refused(warped, tmp_path):
+    how = SampleSettings(crop_px=16, augmentation=Augmentation(**warped))
+    spots = make_set(tmp_path / "spots", label="Gaussian", dtype="float32")
+    open_samples([make_set(tmp_path / "masks")], how)
+    open_samples([spots], how, training=False)
+    with pytest.raises(SettingsError, match=r"a label of yes and no \(Mask, Disk\), got Gaussian; leave"):
+        open_samples([spots], how)
