@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from ..base.errors import ReadError
 
 # Of values of an experiment, in words: name, factor to the unit, unit.
@@ -19,6 +21,7 @@ _WORDS = {
     "c30_A": ("spherical aberration", "Å"),
     "energy_eV": ("energy", "eV"),
 }
+_ABOVE_ZERO = ("sampling_A", "dose_e_per_A2", "energy_eV")
 # A calibration is hardly better than this, so values that little outside count as inside.
 _TOLERANCE = 0.01
 
@@ -123,15 +126,16 @@ def _read_field(name: str, kind: str, value: Any) -> Any:
         if isinstance(value, str):
             return value
     elif kind == "float":
-        if _is_number(value) and value > 0:
+        if _is_positive(value):
             return float(value)
     elif kind.startswith("tuple"):
-        wanted = _is_number if "float" in kind else _is_text
+        # Numbers are energies.
+        wanted = _is_positive if "float" in kind else _is_text
         if isinstance(value, (list, tuple)) and all(map(wanted, value)):
             return tuple(value)
     elif isinstance(value, dict):
         if name == "ranges":
-            if all(_is_range(one) for one in value.values()):
+            if all(_is_range(*one) for one in value.items()):
                 return {key: (float(low), float(high)) for key, (low, high) in value.items()}
         elif name == "sha256":
             if all(map(_is_text, value.values())):
@@ -146,16 +150,21 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
-def _is_range(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == 2
-        and all(map(_is_number, value))
-        and value[0] <= value[1]
-    )
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_range(name: str, value: Any) -> bool:
+    pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_number, value))
+    return pair and value[0] <= value[1] and (value[0] > 0 or name not in _ABOVE_ZERO)
 
 
 def describe_ranges(card: ModelCard) -> list[str]:
@@ -219,7 +228,7 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
         if value is None or name not in card.ranges:
             continue
         low, high = card.ranges[name]
-        numbers = [float(value)] if isinstance(value, (int, float)) else [float(one) for one in value]
+        numbers = [float(one) for one in np.ravel(value)]
         least, most = _with_slack(low, high)
         outside = [one for one in numbers if not least <= one <= most]
         if outside:

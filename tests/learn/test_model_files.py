@@ -248,7 +248,13 @@ def test_weights_of_another_network(folder):
         {"normalize_A": "12"},
         {"channels": "mask"},
         {"ranges": {"sampling_A": [1, 0]}},
-        {"ranges": {"sampling_A": [0, float("inf")]}},
+        {"ranges": {"sampling_A": [0.1, float("inf")]}},
+        {"ranges": {"sampling_A": [0, 0.1]}},
+        {"ranges": {"sampling_A": [-1, 0.1]}},
+        {"ranges": {"dose_e_per_A2": [0, 100]}},
+        {"ranges": {"defocus_A": [-100, 10**400]}},
+        {"normalize_A": 10**400},
+        {"energies_eV": [0]},
         {"figures": {"F1": [1]}},
         {"sha256": {"model.json": 1}},
         {"callback": "run me"},
@@ -285,6 +291,8 @@ def test_every_card_of_the_zoo_can_be_read():
 def test_outside_range():
     assert outside_range(CARD, sampling_A=0.1004, dose_e_per_A2=1e6, defocus_A=[-100, 0, 50]) == []
     assert outside_range(CARD, sampling_A=None, temperature_K=300.0) == []
+    assert outside_range(CARD, sampling_A=np.float32(0.1), defocus_A=np.zeros((1, 2), np.float32)) == []
+    assert len(outside_range(CARD, sampling_A=np.float32(0.3))) == 1
     lines = outside_range(CARD, sampling_A=0.2, dose_e_per_A2=1.0, defocus_A=[0.0, 60.0, 70.0])
     assert [line.split(":")[0] for line in lines] == [
         "sampling of 0.2 Å/px",
