@@ -5,29 +5,7 @@ from __future__ import annotations
 import keras
 
 from .blocks import conv_unit, layer_seeds, output_map
-
-LARGEST_DILATION = 10
-
-
-def layer_dilation(layer: int) -> int:
-    """Give the dilation of a layer of the MSD-net: 1 to 10, over and over (thesis, Section 3.3).
-
-    Parameters
-    ----------
-    layer : int
-        Number of the layer, from 0.
-
-    Returns
-    -------
-    int
-        Distance of the kernel's taps in pixels.
-
-    Examples
-    --------
-    >>> [layer_dilation(layer) for layer in (0, 1, 9, 10)]
-    [1, 2, 10, 1]
-    """
-    return layer % LARGEST_DILATION + 1
+from .networks import layer_dilation
 
 
 def build_msdnet(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 ACTIVATIONS = ("sigmoid", "softmax", "linear")
+_LARGEST_DILATION = 10
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,28 @@ def smallest_side(network: str, **sizes: int | None) -> int:
     chosen = network_sizes(network, **sizes)
     if network != "msdnet":
         return size_multiple(network, **sizes)
-    return min(chosen["layers"], 10) * (chosen["kernel"] // 2) + 1
+    return max(map(layer_dilation, range(chosen["layers"]))) * (chosen["kernel"] // 2) + 1
+
+
+def layer_dilation(layer: int) -> int:
+    """Give the dilation of a layer of the MSD-net: 1 to 10, over and over (thesis, Section 3.3).
+
+    Parameters
+    ----------
+    layer : int
+        Number of the layer, from 0.
+
+    Returns
+    -------
+    int
+        Distance of the kernel's taps in pixels.
+
+    Examples
+    --------
+    >>> [layer_dilation(layer) for layer in (0, 1, 9, 10)]
+    [1, 2, 10, 1]
+    """
+    return layer % _LARGEST_DILATION + 1
 
 
 def count_parameters(model: keras.Model) -> int:

@@ -97,7 +97,7 @@ class Checkpoints:
             np.savez(file, **dict(arrays))  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
-        entry = {"epoch": epoch, "file": path.name, "sha256": _sha256(path)}
+        entry = {"epoch": epoch, "file": path.name, "sha256": hash_file(path)}
         index = self._read() if self.exist() else {}
         index |= {"format": FORMAT, "state": dict(state), "last": entry}
         if best or "best" not in index:
@@ -137,7 +137,7 @@ class Checkpoints:
         entry = index[name]
         path = self.folder / Path(entry["file"]).name
         try:
-            if _sha256(path) != entry["sha256"]:
+            if hash_file(path) != entry["sha256"]:
                 raise ReadError(f"{path}: the checkpoint has changed since it was written; train again")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
@@ -155,6 +155,12 @@ class Checkpoints:
         if not whole:
             raise ReadError(f"{self._index}: expected the checkpoints of a run ({FORMAT})")
         return dict(index)
+
+
+def hash_file(path: Path) -> str:
+    """Compute the sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def gather_arrays(network: Any) -> dict[str, np.ndarray]:
@@ -234,39 +240,6 @@ def restore_arrays(network: Any, arrays: Mapping[str, np.ndarray], *, optimizer:
             variable.assign(arrays[f"{kind}/{number}"])
 
 
-def load_best(run: str | Path, network: Any) -> Checkpoint:
-    """Give a network the weights of the best checkpoint of a run.
-
-    Parameters
-    ----------
-    run : str or Path
-        Folder of the run.
-    network : keras.Model
-        Of the architecture that was trained.
-
-    Returns
-    -------
-    Checkpoint
-        Where the weights come from.
-
-    Raises
-    ------
-    ReadError
-        If there is no checkpoint, or it is broken.
-    DataError
-        If it is of another network.
-
-    Examples
-    --------
-    >>> load_best("nothing-here", None)
-    Traceback (most recent call last):
-    temflux.engine.base.errors.ReadError: nothing-here/checkpoints: no checkpoint; train first
-    """
-    checkpoint = Checkpoints(run).load("best")
-    restore_arrays(network, checkpoint.arrays, optimizer=False)
-    return checkpoint
-
-
 def _variables(network: Any) -> dict[str, list[Any]]:
     """Variables of a network, seeds included, and those of its optimiser."""
     found = {"weights": list(network.variables)}
@@ -276,8 +249,3 @@ def _variables(network: Any) -> dict[str, list[Any]]:
             optimizer.build(network.trainable_variables)
         found["optimizer"] = list(optimizer.variables)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
+from temflux.models.networks import layer_dilation
+
 from ..base.errors import DataError, SettingsError
 
 # Of keras.layers.BatchNormalization, which the networks use as it comes.
@@ -22,7 +24,6 @@ _LAYERS_TOGETHER = 8
 _BLOCK = (16, 4, 8)
 # Rows start at multiples of this many pixels, where vector loads are cheapest; the kernels rely on it.
 _ALIGNED = 16
-_LARGEST_DILATION = 10
 
 
 class FusedMSDNet:
@@ -197,9 +198,7 @@ def _pack(layers: list[_Layer], n_images: int) -> tuple[np.ndarray, np.ndarray]:
         taps[: side * side] = layer.kernel.reshape(side * side, n_inputs, n_outputs)
         nines = taps.reshape(n_nines, 9, n_inputs, n_outputs).transpose(2, 0, 3, 1).reshape(-1, 9)
         first_input = n_images if number else 0
-        rows.append(
-            (number % _LARGEST_DILATION + 1, n_images + n_outputs * number, n_outputs, first_input, count)
-        )
+        rows.append((layer_dilation(number), n_images + n_outputs * number, n_outputs, first_input, count))
         packed.append(nines)
         count += len(nines)
     return np.array(rows, np.int64), np.ascontiguousarray(np.concatenate(packed))

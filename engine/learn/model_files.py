@@ -7,7 +7,6 @@ MODEL/card.json      what the network is for and how good it is; sha256 of the o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -25,6 +24,7 @@ from temflux.models.networks import ACTIVATIONS, network_sizes
 
 from ..base.errors import DataError, ReadError
 from ..files.atomic import replace_folder, write_errors
+from .checkpoints import hash_file
 from .model_cards import ModelCard, card_from_json
 from .trained import FORMAT, NetworkSpec, TrainedModel, describe_model
 
@@ -99,7 +99,7 @@ def save_model(
             (beside / "model.json").write_text(_dump(describe_model(spec, weights)), encoding="utf-8")
             arrays: dict[str, Any] = {str(number): array for number, array in enumerate(weights.values())}
             np.savez_compressed(beside / "weights.npz", allow_pickle=False, **arrays)
-            card = replace(card, sha256={name: _sha256(beside / name) for name in _FILES[:2]})
+            card = replace(card, sha256={name: hash_file(beside / name) for name in _FILES[:2]})
             (beside / "card.json").write_text(_dump(card.as_json()), encoding="utf-8")
             replace_folder(beside, path)
         finally:
@@ -142,7 +142,7 @@ def load_model(path: str | Path) -> TrainedModel:
     for name in _FILES[:2]:
         limit = _MOST_TEXT_BYTES if name == "model.json" else 4 * _MOST_WEIGHTS
         _check_size(folder / name, limit)
-        if _sha256(folder / name) != card.sha256.get(name):
+        if hash_file(folder / name) != card.sha256.get(name):
             raise ReadError(f"{folder / name}: damaged, its sha256 is not the card's; {_ADVICE}")
     spec, wanted = _read_spec(folder / "model.json")
     return TrainedModel(spec, card, _read_weights(folder / "weights.npz", wanted))
@@ -303,8 +303,3 @@ def _read_array(member: IO[bytes], shape: tuple[int, ...], kind: np.dtype) -> np
 
 def _dump(record: Mapping[str, Any]) -> str:
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temflux.models.networks import build_network, network_sizes, size_multiple, smallest_side
+from temflux.models.networks import build_network, layer_dilation, network_sizes, size_multiple, smallest_side
 
 from ..base.errors import ReadError, SettingsError
 from .model_cards import ModelCard
@@ -79,7 +79,7 @@ class NetworkSpec:
         sizes = network_sizes(self.name, **self.sizes)
         if self.name != "msdnet":
             raise SettingsError(f"the reach of {self.name} is not known; only that of msdnet is")
-        return sum(number % 10 + 1 for number in range(sizes["layers"])) * (sizes["kernel"] // 2)
+        return sum(map(layer_dilation, range(sizes["layers"]))) * (sizes["kernel"] // 2)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from temflux.engine.base.errors import DataError, SettingsError
-from temflux.engine.learn.checkpoints import Checkpoints, gather_arrays, load_best
+from temflux.engine.learn.checkpoints import Checkpoints, gather_arrays, restore_arrays
 from temflux.engine.learn.optimizers import make_optimizer
 from temflux.engine.learn.task import Task
 from temflux.engine.learn.training import TrainingSettings, train
@@ -116,7 +116,7 @@ def test_the_network_has_the_best_weights_afterwards(threshold, tmp_path):
     found = gather_arrays(made)
     assert all(found[name].tobytes() == best.arrays[name].tobytes() for name in found if "weights" in name)
     other = network(dropout=0)
-    load_best(tmp_path, other)
+    restore_arrays(other, best.arrays, optimizer=False)
     np.testing.assert_array_equal(other.get_weights()[0], made.get_weights()[0])
 
 
