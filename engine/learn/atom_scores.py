@@ -195,59 +195,6 @@ def count_columns(
     return ColumnCounts(counts, detected, squared)
 
 
-def atomic_scores(
-    found_xy_A: np.ndarray,
-    found_class: np.ndarray,
-    true_xy_A: np.ndarray,
-    true_class: np.ndarray,
-    *,
-    n_classes: int,
-    within_A: float = 1.0,
-    bounds_A: _Bounds | None = None,
-    edge_A: float = 0.0,
-) -> dict[str, np.ndarray]:
-    """Score the columns of one image.
-
-    Parameters
-    ----------
-    found_xy_A, found_class, true_xy_A, true_class, n_classes, within_A, bounds_A, edge_A
-        As `count_columns` takes them.
-
-    Returns
-    -------
-    dict of numbers and arrays (C,)
-        true_positive, false_positive, false_negative, precision, recall, f1 (all classes as one),
-        position_rms_A (NaN without a match), each once more for every class as class_…, and
-        detection_f1, the F1 of columns whatever their class.
-
-    Raises
-    ------
-    DataError, SettingsError
-        As `count_columns` does.
-
-    References
-    ----------
-    Thesis, Eqs. 3.5 to 3.7, 4.1 and 4.2.
-
-    Examples
-    --------
-    >>> xy = np.array([[1.0, 1.0], [3.0, 1.0], [5.0, 1.0]])
-    >>> scores = atomic_scores(xy[:2], np.zeros(2, int), xy, np.zeros(3, int), n_classes=1)
-    >>> scores["f1"].round(3), scores["false_negative"]
-    (np.float64(0.8), np.int64(1))
-    """
-    return count_columns(
-        found_xy_A,
-        found_class,
-        true_xy_A,
-        true_class,
-        n_classes=n_classes,
-        within_A=within_A,
-        bounds_A=bounds_A,
-        edge_A=edge_A,
-    ).scores()
-
-
 def image_bounds(
     shape: tuple[int, int], *, sampling_A: float, origin_A: tuple[float, float] = (0.0, 0.0)
 ) -> _Bounds:

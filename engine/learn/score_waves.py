@@ -135,42 +135,6 @@ def sum_errors(
     return ErrorSums(squared, pixels, np.stack(parts))
 
 
-def regression_scores(
-    truth: np.ndarray,
-    prediction: np.ndarray,
-    *,
-    sampling_A: float | None = None,
-    limits_per_A: tuple[float, float] | None = None,
-) -> dict[str, float]:
-    """Score one prediction by its errors.
-
-    Parameters
-    ----------
-    truth, prediction, sampling_A, limits_per_A
-        As `sum_errors` takes them.
-
-    Returns
-    -------
-    dict of float
-        mse, rmse and, where limits are given, rmse_low, rmse_transferred, rmse_beyond.
-
-    Raises
-    ------
-    DataError, SettingsError
-        As `sum_errors` does.
-
-    References
-    ----------
-    Thesis, Eq. 2.6.
-
-    Examples
-    --------
-    >>> regression_scores(np.ones((4, 4), complex), np.ones((4, 4)) * (1 + 0.5j))["mse"]
-    0.125
-    """
-    return sum_errors(truth, prediction, sampling_A=sampling_A, limits_per_A=limits_per_A).scores()
-
-
 def _as_channels(values: np.ndarray, name: str) -> np.ndarray:
     """Give an array (Y, X, C), float64."""
     array = np.asarray(values)

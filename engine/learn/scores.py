@@ -180,40 +180,6 @@ def count_pixels(truth: np.ndarray, prediction: np.ndarray, *, threshold: float 
     )
 
 
-def pixel_scores(
-    truth: np.ndarray, prediction: np.ndarray, threshold: float | None = 0.5
-) -> dict[str, np.ndarray]:
-    """Score one frame pixel by pixel.
-
-    Parameters
-    ----------
-    truth, prediction, threshold
-        As `count_pixels` takes them.
-
-    Returns
-    -------
-    dict of arrays (C,), float64
-        precision, recall, f1, iou and false_area (NaN where the frame is not empty) of each class; mean_f1
-        and so on over the classes that are there or were found.
-
-    Raises
-    ------
-    DataError, SettingsError
-        As `count_pixels` does.
-
-    References
-    ----------
-    Thesis, Eqs. 3.5 to 3.7.
-
-    Examples
-    --------
-    >>> pixel_scores(np.eye(4), np.eye(4))["f1"].tolist()
-    [1.0]
-    """
-    counted = count_pixels(truth, prediction, threshold=threshold)
-    return {**counted.counts.scores(), "false_area": counted.false_area}
-
-
 @dataclass(frozen=True)
 class Interval:
     """An estimate with its confidence interval.

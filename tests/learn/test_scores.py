@@ -10,12 +10,16 @@ from hypothesis.extra import numpy as hnp
 
 from temflux.engine.base.errors import DataError, SettingsError
 from temflux.engine.learn.score_shapes import count_boundary, count_instances
-from temflux.engine.learn.score_waves import regression_scores, sum_errors
-from temflux.engine.learn.scores import Counts, bootstrap, count_pixels, pixel_scores
+from temflux.engine.learn.score_waves import sum_errors
+from temflux.engine.learn.scores import Counts, bootstrap, count_pixels
 
 from ..scores import f1_of_counts, instance_counts, mask_iou
 
 masks = hnp.arrays(bool, (9, 11))
+
+
+def pixel_scores(truth, found, threshold=0.5):
+    return count_pixels(truth, found, threshold=threshold).counts.scores()
 
 
 def discs(*centres, shape=(60, 60), radius=5.0):
@@ -190,7 +194,7 @@ def test_bootstrap_refuses_what_it_cannot_draw_from():
 def test_bands_add_up_to_the_whole_error(shape, seed, sampling_A, low, width):
     rng = np.random.default_rng(seed)
     truth, found = rng.normal(size=(2, *shape, 2))
-    scores = regression_scores(truth, found, sampling_A=sampling_A, limits_per_A=(low, low + width))
+    scores = sum_errors(truth, found, sampling_A=sampling_A, limits_per_A=(low, low + width)).scores()
     parts = [scores[f"rmse_{name}"] ** 2 for name in ("low", "transferred", "beyond")]
     assert sum(parts) == pytest.approx(scores["mse"])
     assert scores["mse"] == pytest.approx(np.mean((truth - found) ** 2))
@@ -204,7 +208,7 @@ def test_a_wave_lies_in_its_band(period_px, band):
     wave = np.cos(2 * np.pi * np.arange(64) / period_px)[:, np.newaxis] * np.ones(48)
     limits = (1 / (16 * 0.1), 1 / (4 * 0.1))
     for error in (wave, wave.T):
-        scores = regression_scores(0 * error, error, sampling_A=0.1, limits_per_A=limits)
+        scores = sum_errors(0 * error, error, sampling_A=0.1, limits_per_A=limits).scores()
         assert scores[f"rmse_{band}"] == pytest.approx(math.sqrt(np.mean(wave**2)))
         assert scores[f"rmse_{band}"] == pytest.approx(scores["rmse"])
 
@@ -222,7 +226,7 @@ def test_a_complex_wave_scores_as_its_two_parts():
     rng = np.random.default_rng(0)
     truth, found = rng.normal(size=(2, 8, 8, 2))
     waves = [pair[..., 0] + 1j * pair[..., 1] for pair in (truth, found)]
-    assert regression_scores(*waves) == regression_scores(truth, found)
+    assert sum_errors(*waves).scores() == sum_errors(truth, found).scores()
 
 
 def test_errors_that_cannot_be_summed_are_refused():
