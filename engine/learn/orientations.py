@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..base.errors import SettingsError
+
 
 def predict_orientations(
     predict: Callable[[np.ndarray], np.ndarray], frame: np.ndarray, *, orientations: int = 8
@@ -27,6 +29,11 @@ def predict_orientations(
         Means of the maps, on the frame's pixels. A network sees noise differently in each orientation, so
         that what it makes of noise averages out; what it makes of particles stays.
 
+    Raises
+    ------
+    SettingsError
+        If `orientations` is not 1 to 8.
+
     Examples
     --------
     >>> frame = np.arange(6.0).reshape(2, 3)
@@ -34,6 +41,8 @@ def predict_orientations(
     >>> bool((maps[..., 0] == frame).all())
     True
     """
+    if not 1 <= orientations <= 8:
+        raise SettingsError(f"orientations: expected 1 to 8, got {orientations}")
     total: np.ndarray | None = None
     for number in range(orientations):
         quarters, mirrored = number % 4, number >= 4
@@ -41,4 +50,5 @@ def predict_orientations(
         maps = predict(np.ascontiguousarray(turned[..., ::-1] if mirrored else turned))
         maps = np.rot90(maps[:, ::-1] if mirrored else maps, -quarters, axes=(0, 1))
         total = maps.astype(np.float32) if total is None else total + maps
-    return np.zeros(0, np.float32) if total is None else total / np.float32(orientations)
+    assert total is not None
+    return total / np.float32(orientations)

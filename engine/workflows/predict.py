@@ -253,6 +253,7 @@ class _Job:
     def _ready(self, trained: TrainedModel) -> NamedPredictor:
         return NamedPredictor(
             trained,
+            orientations=self.settings.orientations,
             runtime=self.settings.runtime,
             window_px=self.settings.window_px,
             batch=self.settings.batch,

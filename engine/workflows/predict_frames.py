@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..base.stack import Stack
+from ..learn.orientations import predict_orientations
 from ..learn.predict import Predictor
 from ..learn.runtimes import Runtime
+from ..learn.trained import TrainedModel
 from ..learn.windows import WindowPlan
 from .segmentation import read_frames
 
@@ -75,9 +79,19 @@ def find_fault(series: np.ndarray | None) -> tuple[str, int]:
 
 
 class NamedPredictor(Predictor):
-    """A predictor that remembers by its name what ran the network."""
+    """A predictor that can look at a frame in several orientations, and remembers what ran the network."""
 
-    used = ""
+    def __init__(self, trained: TrainedModel, *, orientations: int = 1, **how: Any) -> None:
+        super().__init__(trained, **how)
+        self.orientations = orientations
+        self.used = ""
+
+    def __call__(self, frame: np.ndarray, *, sampling_A: float | None = None) -> np.ndarray:
+        """Predict a frame's maps, averaged over orientations where more than one is asked for."""
+        predict = partial(super().__call__, sampling_A=sampling_A)
+        if self.orientations == 1:
+            return predict(frame)
+        return predict_orientations(predict, frame, orientations=self.orientations)
 
     def runtime_for(self, plan: WindowPlan) -> Runtime:
         """Give what runs the network on a plan's windows, made at the first call."""

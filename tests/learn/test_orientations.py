@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from temflux.engine.base.errors import SettingsError
 from temflux.engine.learn.orientations import predict_orientations
 
 
@@ -31,3 +32,9 @@ def test_all_orientations_differ_and_errors_average_out():
     assert len(set(seen)) == 8
     assert maps.std() == pytest.approx(1 / np.sqrt(8), rel=0.15)
     assert len(set(seen)) == len(seen)
+
+
+def test_there_are_eight_orientations():
+    for number in (0, 9):
+        with pytest.raises(SettingsError, match="expected 1 to 8"):
+            predict_orientations(lambda turned: turned, np.zeros((4, 4)), orientations=number)

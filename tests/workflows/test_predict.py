@@ -10,6 +10,7 @@ import zarr
 
 from temflux.engine.base.errors import CalibrationError, DataError, SettingsError, WriteError
 from temflux.engine.base.stack import Stack
+from temflux.engine.learn.predict import Predictor
 from temflux.engine.workflows import predict as workflow
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.predict import predict_movie
@@ -35,6 +36,26 @@ def models(tmp_path_factory):
 def tree(folder):
     """Every file's bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_maps_are_averaged_over_orientations(models, tmp_path, monkeypatch):
+    movie = save_movie(tmp_path / "discs.npz", n_frames=1)
+    looks = []
+    see = Predictor.__call__
+
+    def skewed(self, frame, *, sampling_A=None):
+        """A network that sees more the more often it looks, so that orientations differ."""
+        looks.append(frame.shape)
+        return see(self, frame, sampling_A=sampling_A) * len(looks) / 4
+
+    monkeypatch.setattr(Predictor, "__call__", skewed)
+    settings = PredictSettings(**FUSED, orientations=4)
+    maps = np.asarray(predict_movie(models / "dark", movie, tmp_path / "four", settings).maps)[0]
+    assert looks == [(1, 160, 200), (1, 200, 160)] * 2
+    monkeypatch.undo()
+    plain = np.asarray(predict_movie(models / "dark", movie, tmp_path / "one", PredictSettings(**FUSED)).maps)
+    # The hand-made network is the same in all orientations: (1 + 2 + 3 + 4) / 16 of what it sees.
+    np.testing.assert_allclose(maps, plain[0] * 10 / 16, atol=2e-3)
 
 
 def test_masks_of_a_movie_are_written_and_tracked(models, tmp_path):
