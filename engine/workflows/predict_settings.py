@@ -61,8 +61,8 @@ class PredictSettings(BaseModel):
     )
     orientations: Literal[1, 4, 8] = Field(
         1,
-        description="Orientations of a frame (turned, of 8 mirrored too) that maps are averaged over: as many "
-        "times slower, and a little truer at boundaries.",
+        description="Orientations of a frame (turned, of 8 mirrored too) that maps are averaged over: as "
+        "many times slower, and a little truer at boundaries.",
     )
     runtime: Literal["auto", "fused", "openvino", "onnx", "keras"] = Field(
         "auto", description="What runs the network; auto takes the fastest that is installed."
