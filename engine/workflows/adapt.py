@@ -13,23 +13,24 @@ from ..base.errors import SettingsError
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model
+from ..learn.reading import choose_reading
 from ..learn.samples import FrameSource, Samples, SampleSettings, Task
 from ..learn.trained import NetworkSpec, TrainedModel
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
 from ..report.learning import draw_learning_curves
 from .adapt_settings import AdaptSettings
-from .held_out import choose_held_out, score_frames
+from .held_out import choose_held_out, find_area_threshold, score_frames
 from .labelled_frames import LabelledFrames, read_labelled_frames
 from .run_record import claim_run
 
 Progress = Callable[[str, int, int], None]
 
-# Much must be made of few frames; but people draw outlines along what noise shows them, so that noise, blur
-# and scale are varied little.
+# Much must be made of few frames; but people draw outlines along what noise shows them and at half of the
+# contrast, so that noise, blur and scale are varied little, and gamma, which moves that half, not at all.
 STRONG = Augmentation(
     brightness=(-0.2, 0.2),
     contrast=(0.7, 1.4),
-    gamma=(0.8, 1.25),
+    gamma=None,
     angles=True,
     scale=(0.85, 1.2),
     noise=(0.0, 0.1),
@@ -52,7 +53,8 @@ class AdaptedRun:
     monitor : str
         What the best was chosen by.
     before, after : dict of str to float
-        f1 and iou of pixels and instance_f1, of the model before and after.
+        f1 and iou of pixels and instance_f1, of the model before and after, each at its own threshold: after,
+        that at which as much area is found as is labelled, in frames kept back where there are any.
     judged_on : str
         Frames that these are of, in words.
     notes : tuple of str
@@ -171,15 +173,17 @@ def adapt_to_frames(
         samples, validation, network, how, out, restart=restart, progress=progress, on_epoch=after_epoch
     )
     tuned = TrainedModel.from_network(network, trained.spec, _ranged(trained.card, labelled))
-    after = score_frames(tuned, labelled, judged)
+    threshold = find_area_threshold(tuned, labelled, judged)
+    after = score_frames(tuned, labelled, judged, threshold=threshold)
     best_epoch, notes = result.best_epoch, list(labelled.notes)
     if after["f1"] < before["f1"]:
         notes.append(f"no better than {old.name} ({after['f1']:.4f} after {before['f1']:.4f}), which is kept")
         tuned, best_epoch, after = load_model(start), 0, before
+        threshold = choose_reading(tuned).threshold
     elif not kept:
         notes.append("judged on the frames that it learnt from, so figures are too good: label 4 or more")
     card = _card(out.name, tuned.card, labelled, settings, result, based_on)
-    figures = {f"{name}_before": value for name, value in before.items()}
+    figures = {"threshold": threshold, **{f"{name}_before": value for name, value in before.items()}}
     figures |= {f"{name}_after": value for name, value in after.items()}
     chosen = {"used": used, "held_out": kept, "best_epoch": best_epoch}
     card = replace(card, figures=figures, recipe={**card.recipe, **chosen})

@@ -1,16 +1,20 @@
 """Fine-tuning on a few labelled frames: what is learnt, kept, written down and refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from temflux.engine.base.errors import CalibrationError, DataError, SettingsError
 from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import load_model, save_model
+from temflux.engine.learn.predict import Predictor
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.adapt import adapt_model
 from temflux.engine.workflows.adapt_settings import AdaptSettings
 from temflux.engine.workflows.checked_settings import check_settings
-from temflux.engine.workflows.held_out import choose_held_out
+from temflux.engine.workflows.held_out import choose_held_out, find_area_threshold, score_frames
+from temflux.engine.workflows.labelled_frames import read_labelled_frames
 from temflux.models.networks import build_network
 
 QUICK = {"epochs": 3, "samples": 8, "batch_size": 4, "crop_px": 32, "compiled": False, "learning_rate": 0.01}
@@ -76,6 +80,7 @@ def test_a_model_learns_a_sample_and_says_how_well(start, adapted):
     assert len(card.recipe["used"]) == 4
     assert len(card.recipe["data"]["frames_sha256"]) == 64
     assert card.figures["f1_after"] == pytest.approx(adapted.after["f1"])
+    assert 0.05 <= card.figures["threshold"] <= 0.95
     assert "f1" not in card.figures
     assert "figures of plain do not hold" in " ".join(card.limits)
 
@@ -107,6 +112,7 @@ def test_few_frames_are_judged_as_such(start, tmp_path):
     assert run.judged_on == "the 2 frames that it learnt from"
     assert any("label 4 or more" in note for note in run.notes) or run.best_epoch == 0
     assert "val_f1" not in run.curves[0]
+    assert 0.05 <= load_model(run.model).card.figures["threshold"] <= 0.95
 
 
 def test_what_is_no_better_is_not_kept(adapted, tmp_path):
@@ -116,7 +122,30 @@ def test_what_is_no_better_is_not_kept(adapted, tmp_path):
     assert run.best_epoch == 0
     assert run.after == run.before
     assert "no better than good" in run.notes[-1]
-    assert load_model(run.model).fingerprint == load_model(adapted.model).fingerprint
+    kept, old = load_model(run.model), load_model(adapted.model)
+    assert kept.fingerprint == old.fingerprint
+    assert kept.card.figures["threshold"] == old.card.figures["threshold"]
+
+
+def test_a_model_is_scored_and_kept_at_its_own_threshold(adapted, tmp_path):
+    """At 0.5 and at the card's threshold it marks different pixels."""
+    old = load_model(adapted.model)
+    frames, masks = label(tmp_path)
+    labelled = read_labelled_frames(frames, masks, pixel_nm=0.05)
+    every = range(len(labelled))
+    equal = find_area_threshold(old, labelled, every)
+    maps = Predictor(old, runtime="keras")
+    found = sum((maps(labelled.frames[n], sampling_A=0.5)[..., 0] > equal).sum() for n in every)
+    assert found == pytest.approx((labelled.masks > 0).sum(), rel=0.02)
+    strict = replace(old, card=replace(old.card, figures={"threshold": 0.95}))
+    assert score_frames(strict, labelled, every) == score_frames(old, labelled, every, threshold=0.95)
+    assert score_frames(strict, labelled, every)["f1"] != score_frames(old, labelled, every)["f1"]
+    save_model(tmp_path / "strict", old.network, old.spec, strict.card)
+    wild = AdaptSettings(**{**QUICK, "learning_rate": 0.5, "epochs": 1, "pixel_nm": 0.05})
+    run = adapt_model(tmp_path / "strict", frames, masks, tmp_path / "wild", wild)
+    kept = load_model(run.model)
+    assert (run.best_epoch, kept.card.figures["threshold"]) == (0, 0.95)
+    assert score_frames(kept, labelled, kept.card.recipe["held_out"]) == run.before
 
 
 def test_normalisation_stays_as_it_was(start, adapted):
@@ -150,7 +179,7 @@ def test_bad_input_is_said_before_anything_is_written(start, tmp_path):
         adapt_model(start, frames, masks, tmp_path / "run", AdaptSettings(**QUICK, pixel_nm=0.03, held_out=5))
     small = tmp_path / "small"
     small.mkdir()
-    np.save(small / "f.npy", np.ones((1, 3, 3)))
+    np.save(small / "f.npy", np.eye(3)[np.newaxis])
     with pytest.raises(DataError, match="images and crops of 4 px or more"):
         adapt_model(start, small / "f.npy", small / "f.npy", tmp_path / "run", AdaptSettings(pixel_nm=0.03))
     with pytest.raises(SettingsError, match="held_out: input should be greater than or equal to 0"):
