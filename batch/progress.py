@@ -22,7 +22,7 @@ from rich.text import Text
 
 from .plan import Movie
 from .runner import Outcome
-from .words import say
+from .words import count, say
 
 _MOVIES = "movies"
 _SECONDS_BETWEEN_LINES = 30.0
@@ -107,7 +107,7 @@ class BatchProgress:
         """Write one line for a movie that has ended, and its notes below it."""
         self._n_ended += 1
         self._progress.update(self._movies, completed=self._n_ended)
-        count = f"[{self._n_ended}/{self._n_movies}] " if self._n_movies > 1 else ""
+        place = f"[{self._n_ended}/{self._n_movies}] " if self._n_movies > 1 else ""
         entry = outcome.entry
         if outcome.skipped:
             line = f"{movie.name}: done before"
@@ -116,19 +116,19 @@ class BatchProgress:
         else:
             rate = entry.facts["frames"] / max(outcome.seconds, 1e-9)
             line = (
-                f"{movie.name}: {_count(entry.facts['frames'], 'frame')}, "
-                f"{_count(entry.facts['particles'], 'particle')}, "
+                f"{movie.name}: {count(entry.facts['frames'], 'frame')}, "
+                f"{count(entry.facts['particles'], 'particle')}, "
                 f"{outcome.seconds:.1f} s ({rate:.3g} frames/s)"
             )
         style = "red" if entry.status == "failed" else None
-        say(self._console, f"{count}{line}", style=style)
+        say(self._console, f"{place}{line}", style=style)
         for note in outcome.notes:
             self._noted.setdefault(note, []).append(movie.name)
 
     def say_notes(self) -> None:
         """Write each note once, with the movies that it is of."""
         for note, names in self._noted.items():
-            of = f" (in {_count(len(names), 'movie')}: {_some(names)})" if self._n_movies > 1 else ""
+            of = f" (in {count(len(names), 'movie')}: {_some(names)})" if self._n_movies > 1 else ""
             line = f"note: {note}{of}"
             say(self._console, line, style="yellow")
 
@@ -225,10 +225,6 @@ def tell_epochs(console: Console, epochs: int) -> Callable[[list[dict[str, float
         say(console, f"epoch {len(curves)} of {epochs}: {numbers}")
 
     return tell
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(names: list[str]) -> str:

@@ -20,7 +20,7 @@ from .exit_codes import GOOD
 from .progress import StageProgress
 from .quiet import quieten_tensorflow
 from .runner import process_runner, usable_jobs
-from .words import flag, note, say
+from .words import count, flag, note, say
 
 
 def score(
@@ -40,7 +40,8 @@ def score(
     testset : Path
         Folder of a dataset, whose test images are meant, or of images.
     out : Path or None
-        Folder for tables and figures; score-TESTSET beside the model where not given.
+        Folder for tables and figures; score-MODEL-TESTSET, beside the model where that is a folder, where
+        not given.
     settings : ScoreSettings or None
         The settings below.
 
@@ -62,7 +63,7 @@ def score(
     for line in result.notes:
         note(console, line)
     seconds = time.perf_counter() - began
-    line = f"{result.methods[0]['n_images']} images in {seconds:.0f} s: {result.folder}"
+    line = f"{count(result.methods[0]['n_images'], 'image')} in {seconds:.0f} s: {result.folder}"
     say(console, line)
     return GOOD
 
@@ -120,7 +121,7 @@ def doselimit(
     for line in study.notes:
         note(console, line)
     systems = len({row["system"] for row in study.rows})
-    line = f"{systems} systems in {time.perf_counter() - began:.0f} s: {study.folder}"
+    line = f"{count(systems, 'system')} in {time.perf_counter() - began:.0f} s: {study.folder}"
     say(console, line)
     return GOOD
 

@@ -18,3 +18,8 @@ def say(console: Console, line: str, *, style: str | None = None) -> None:
 def note(console: Console, line: str) -> None:
     """Write what a user should know of a result."""
     say(console, f"note: {line}", style="yellow")
+
+
+def count(number: int, what: str) -> str:
+    """Count things; one of them is no plural."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

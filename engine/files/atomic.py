@@ -17,6 +17,7 @@ _REMEDIES = {
     errno.EACCES: "no permission to write there; choose another folder",
     errno.EPERM: "no permission to write there; choose another folder",
     errno.EROFS: "the disk is read-only; choose another folder",
+    errno.EEXIST: "a file has that name; choose another folder",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
@@ -46,6 +47,31 @@ def write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
         raise WriteError(f"cannot write {path}: {remedy}") from error
+
+
+def check_folder(path: Path) -> None:
+    """See that a folder can be written to, before long work whose results go there.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; nothing is made.
+
+    Raises
+    ------
+    WriteError
+        If it or a part of its path is a file, or the system gives no permission.
+
+    Examples
+    --------
+    >>> check_folder(Path("new-folder"))
+    """
+    with write_errors(path):
+        there = next(one for one in (path, *path.absolute().parents) if one.exists())
+        if not there.is_dir():
+            raise OSError(errno.EEXIST if there == path else errno.ENOTDIR, "not a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, "no permission")
 
 
 @contextmanager

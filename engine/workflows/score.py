@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..base.errors import SettingsError
+from ..files.atomic import check_folder, write_errors
 from ..learn.atom_scores import match_columns
 from ..learn.calibration import map_disagreement
 from ..learn.judges import Found, Judge, Truth, choose_judge
@@ -24,6 +27,9 @@ from .score_tables import Score, summarise, write_score
 from .train import find_images
 
 Progress = Callable[[str, int, int], None]
+_USUAL = "images"
+_OF_OTHERS = ("run.json", "card.json", "manifest.json", "doselimit.csv")
+_FIGURES = ("dose", "defocus", "distribution", "reliability", "examples", "disagreement")
 _NO_BASELINES = Validation(None, [], [], [])
 
 
@@ -58,7 +64,7 @@ def score_model(
     Raises
     ------
     SettingsError
-        If a setting is impossible, or the test set itself is to be tuned on.
+        If a setting is impossible, the test set itself is to be tuned on, or the folder holds something else.
     DataError
         If the model does not fit the test set, or true columns are not there.
     CalibrationError
@@ -67,38 +73,35 @@ def score_model(
         If model or test set are broken, or the folder cannot be written.
     """
     tell = progress or _no_progress
+    folder = Path(out) if out is not None else choose_out(model, testset)
+    mine = _check_folder(folder)
     shots = Shots(find_images(testset, "test"))
     lookers = _open_models([model, *settings.other], shots, settings)
-    judge = choose_judge(
-        shots.task,
-        spotsize_A=shots.spotsize_A,
-        threshold=choose_reading(lookers[0].trained, threshold=settings.threshold).threshold,
-        boundary_A=settings.boundary,
-    )
     chosen = shots.choose(settings.limit)
     if not settings.baselines and settings.tune_on is None:
         validation = _NO_BASELINES
     else:
         tell("reading images to tune on", 0, 1)
         validation = open_validation(shots, settings.tune_on, limit=settings.tune_limit, seed=settings.seed)
-    field = _set_up(shots, chosen, lookers, judge, validation, settings, tell)
+    field = _set_up(shots, chosen, lookers, validation, settings, tell)
     for done, shot in enumerate(chosen, start=1):
         field.score(shot)
         tell("scoring images", done, len(chosen))
-    folder = Path(out) if out is not None else choose_out(model, testset)
     score = summarise(field, folder, settings)
+    if mine:
+        _remove_figures(folder)
     write_score(score, field, settings)
     draw_scores(
         score.images,
         score.reliability,
         folder,
-        headline=judge.headline,
+        headline=field.judge.headline,
         ranges=lookers[0].trained.card.ranges,
     )
     examples = _examples(field)
-    draw_examples(examples, folder, headline=judge.headline)
+    draw_examples(examples, folder, headline=field.judge.headline)
     if len(lookers) > 1:
-        draw_disagreement(examples, folder, headline=judge.headline)
+        draw_disagreement(examples, folder, headline=field.judge.headline)
     return score
 
 
@@ -113,7 +116,7 @@ def choose_out(model: str | Path, testset: str | Path) -> Path:
     Returns
     -------
     Path
-        score-TESTSET beside the model's folder, or score-MODEL-TESTSET.
+        score-MODEL-TESTSET, beside the model where that is a folder.
 
     Examples
     --------
@@ -121,10 +124,41 @@ def choose_out(model: str | Path, testset: str | Path) -> Path:
     'score-au-ceo2-mask-au'
     """
     folder = Path(testset).resolve()
-    name = folder.parents[1].name if (folder / "images.zarr").exists() else folder.name
+    name = folder.name
+    if (folder / "images.zarr").exists():
+        several = "" if name == _USUAL else f"-{name}"
+        name = f"{folder.parents[1].name}{several}"
     if Path(model).is_dir():
-        return Path(model).resolve().parent / f"score-{name}"
+        path = Path(model).resolve()
+        return path.parent / f"score-{path.name}-{name}"
     return Path(f"score-{Path(model).name}-{name}")
+
+
+def _check_folder(folder: Path) -> bool:
+    """Say whether a folder holds an earlier score; refuse one that holds something else, or is none."""
+    check_folder(folder)
+    for name in _OF_OTHERS:
+        if (folder / name).exists():
+            raise SettingsError(f"{folder}: holds what another command made ({name}); choose another folder")
+    path = folder / "provenance.json"
+    if not path.exists():
+        return False
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not {"testset", "models"} <= record.keys():
+        raise SettingsError(f"{folder}: holds what another command made ({path.name}); choose another folder")
+    return True
+
+
+def _remove_figures(folder: Path) -> None:
+    """Take away the figures of an earlier score, not all of which another score has."""
+    with write_errors(folder):
+        (folder / "reliability.csv").unlink(missing_ok=True)
+        for name in _FIGURES:
+            for ending in ("png", "svg"):
+                (folder / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def _open_models(models: Sequence[str | Path], shots: Shots, settings: ScoreSettings) -> list[Looker]:
@@ -140,7 +174,6 @@ def _set_up(
     shots: Shots,
     chosen: list[Shot],
     lookers: list[Looker],
-    judge: Judge,
     validation: Validation,
     settings: ScoreSettings,
     tell: Progress,
@@ -161,7 +194,20 @@ def _set_up(
         nulls = make_nulls(shots, chosen, validation, seed=settings.seed)
     tell("fitting the temperature", 0, 1)
     calibration = CalibrationCount(shots.task, lookers[0], validation, seed=settings.seed)
-    return Field(shots, chosen, names, judge, calibration, nulls, classical, validation, settings)
+    judges = [_choose_judge(looker, shots, settings) for looker in lookers]
+    field = Field(shots, chosen, names, judges[0], calibration, nulls, classical, validation, settings)
+    field.judges.update(zip(names, judges, strict=True))
+    return field
+
+
+def _choose_judge(looker: Looker, shots: Shots, settings: ScoreSettings) -> Judge:
+    """Choose what judges a model: at the threshold that was asked for, or at its own."""
+    return choose_judge(
+        shots.task,
+        spotsize_A=shots.spotsize_A,
+        threshold=choose_reading(looker.trained, threshold=settings.threshold).threshold,
+        boundary_A=settings.boundary,
+    )
 
 
 def _examples(field: Field) -> list[dict[str, Any]]:

@@ -52,7 +52,9 @@ class Field:
     settings: ScoreSettings
 
     def __post_init__(self) -> None:
-        """Choose what is looked at by the slower methods."""
+        """Choose what is looked at by the slower methods, and judge all models alike."""
+        # Who has models of several thresholds puts a judge for each.
+        self.judges: dict[str, Judge] = dict.fromkeys(self.lookers, self.judge)
         self.rows: list[dict[str, Any]] = []
         self._classical = {shot.drawn["row"] for shot in evenly(self.chosen, self.settings.baseline_limit)}
         few = evenly(self.chosen, self.settings.empty_limit) if self.settings.empty_limit else []
@@ -77,10 +79,11 @@ class Field:
         self.calibration.add(first, truth)
         extra = disagree(list(maps.values()), self.shots.task) if len(maps) > 1 else {}
         for name, look in self.lookers.items():
-            found = self.judge.find(maps[name], truth.sampling_A)
+            judge = self.judges[name]
+            found = judge.find(maps[name], truth.sampling_A)
             empty = None
             if vacuum is not None:
-                empty = self.judge.find(look(vacuum, truth.sampling_A), truth.sampling_A)
+                empty = judge.find(look(vacuum, truth.sampling_A), truth.sampling_A)
             self._add(name, shot, truth, found, empty, extra if name == self.name else {})
         if self.classical is not None and shot.drawn["row"] in self._classical:
             found = self.classical(image, truth.sampling_A)

@@ -26,7 +26,7 @@ class ScoreSettings(BaseModel):
         None,
         gt=0,
         lt=1,
-        description="Least probability of a mask, or confidence of a column; the model's own, or 0.5, where "
+        description="Least probability of a mask, or confidence of a column; each model's own, or 0.5, where "
         "not given.",
     )
     tune_on: Path | None = Field(

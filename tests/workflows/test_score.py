@@ -4,10 +4,11 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError
+from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError, WriteError
 from temflux.engine.learn.classical import tune_columns
 from temflux.engine.workflows import score as scoring
 from temflux.engine.workflows import score_rivals
@@ -16,6 +17,8 @@ from temflux.engine.workflows.score import choose_out, score_model
 from temflux.engine.workflows.score_settings import ScoreSettings
 
 from .scored import Knowing, change_journal, labels_by_image, make_dataset, make_model
+
+HALF = np.full((64, 64, 1), 0.5, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +220,53 @@ def test_what_is_missing_is_said(masks, disks, models, tmp_path):
 
 
 def test_a_score_has_a_folder_of_its_own(models, masks):
-    assert choose_out(models["mask"], masks).name == "score-set"
-    assert choose_out(models["mask"], masks).parent == models["mask"].parent
+    assert choose_out(models["mask"], masks) == models["mask"].parent / "score-mask-set"
     assert choose_out("au-ceo2-mask", masks / "test" / "images").name == "score-au-ceo2-mask-set"
+
+
+def test_images_of_another_name_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "set" / "test" / "beyond" / "images.zarr").mkdir(parents=True)
+    assert choose_out("mine", tmp_path / "set" / "test" / "beyond").name == "score-mine-set-beyond"
+
+
+def test_a_folder_that_is_not_for_scores_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "track").mkdir()
+    (tmp_path / "track" / "provenance.json").write_text('{"settings": {}}')
+    for name, error, said in (
+        ("file", WriteError, "file: a file has that name; choose another folder"),
+        ("file/below", WriteError, "a part of the path is a file"),
+        ("run", SettingsError, r"holds what another command made \(run.json\); choose another folder"),
+        ("track", SettingsError, r"holds what another command made \(provenance.json\)"),
+    ):
+        # Neither model nor test set is there: they are looked for later.
+        with pytest.raises(error, match=said):
+            score_model("nothing", "nothing", tmp_path / name, few())
+
+
+def test_figures_of_an_earlier_score_go(masks, models, knowing, tmp_path):
+    knowing(masks)
+    settings = ScoreSettings(baselines=False, empty_limit=0, limit=2)
+    score_model(models["mask"], masks, tmp_path / "out", settings)
+    stale = [tmp_path / "out" / name for name in ("disagreement.png", "disagreement.svg")]
+    for path in (*stale, tmp_path / "out" / "mine.png"):
+        path.write_bytes(b"")
+    score_model(models["mask"], masks, tmp_path / "out", settings)
+    assert not any(path.exists() for path in stale)
+    assert (tmp_path / "out" / "mine.png").exists()
+    assert (tmp_path / "out" / "reliability.csv").exists()
+
+
+def test_each_model_is_judged_at_its_own_threshold(masks, tmp_path, monkeypatch):
+    half = type("Half", (), {"__init__": lambda *_, **__: None, "__call__": lambda *_, **__: HALF})
+    monkeypatch.setattr(scoring, "Predictor", half)
+    low = make_model(tmp_path / "low", masks, figures={"threshold": 0.2})
+    high = make_model(tmp_path / "high", masks, figures={"threshold": 0.8})
+    settings = {"baselines": False, "other": (str(high),), "limit": 2, "empty_limit": 0}
+    found = methods(score_model(low, masks, tmp_path / "own", ScoreSettings(**settings)))
+    assert (found["low"]["recall"], found["high"]["recall"]) == (1, 0)
+    settings["threshold"] = 0.3
+    found = methods(score_model(low, masks, tmp_path / "same", ScoreSettings(**settings)))
+    assert (found["low"]["recall"], found["high"]["recall"]) == (1, 1)
