@@ -28,7 +28,7 @@ from .train import find_images
 
 Progress = Callable[[str, int, int], None]
 _USUAL = "images"
-_OF_OTHERS = ("run.json", "card.json", "manifest.json", "doselimit.csv")
+_OF_OTHERS = ("run.json", "card.json", "manifest.json", "doselimit.csv", "ledger.sqlite")
 _FIGURES = ("dose", "defocus", "distribution", "reliability", "examples", "disagreement")
 _NO_BASELINES = Validation(None, [], [], [])
 
