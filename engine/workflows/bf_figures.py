@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ..learn.calibration import equal_area_threshold
 from ..learn.classical import tune_masks
 from ..learn.model_files import load_model
 from ..learn.orientations import predict_orientations
 from ..learn.predict import Predictor
+from ..learn.reading import choose_reading
 from ..learn.score_shapes import count_instances
 from ..learn.scores import count_pixels
 from .bf_particles import BfRecipe, Progress, adapt_to_crops, make_start, read_crops
@@ -105,7 +105,7 @@ def cross_validate(
     *,
     few: bool = False,
     progress: Progress | None = None,
-) -> dict[int, np.ndarray]:
+) -> dict[int, list[np.ndarray]]:
     """Mark every crop by a network that has not seen it; folds that are there already are kept.
 
     Parameters
@@ -123,13 +123,14 @@ def cross_validate(
 
     Returns
     -------
-    dict from int to array (T, Y, X), float32
-        Probabilities from one orientation of each crop, and averaged over eight.
+    dict from int to list of arrays (Y, X), bool
+        Masks from one orientation of each crop, and from maps averaged over eight; at the threshold that
+        each network found on the crops that it learnt from, as `predict` takes it.
     """
     images, masks = crops
     work = Path(work)
     start = make_start(recipe, work / "start", progress=progress)
-    maps = {count: np.zeros(images.shape, np.float32) for count in ORIENTATIONS}
+    marked = {count: [np.zeros(0, bool)] * len(images) for count in ORIENTATIONS}
     for fold, (learnt, judged) in enumerate(split_folds(len(images))):
         chosen = choose_few(learnt, fold) if few else learnt
         name = f"few-{fold}" if few else f"fold-{fold}"
@@ -137,9 +138,12 @@ def cross_validate(
         run = adapt_to_crops(
             recipe, start, (images[chosen], masks[chosen]), work / name, progress=progress, **changed
         )
-        for count in ORIENTATIONS:
-            maps[count][judged] = predict_crops(run.model, images[judged], recipe, orientations=count)
-    return maps
+        threshold = choose_reading(load_model(run.model)).threshold
+        for count, found in marked.items():
+            maps = predict_crops(run.model, images[judged], recipe, orientations=count)
+            for crop, one in zip(judged, maps, strict=True):
+                found[crop] = one > threshold
+    return marked
 
 
 def predict_crops(
@@ -170,29 +174,6 @@ def predict_crops(
 
     maps = [predict_orientations(predict, image, orientations=orientations)[..., 0] for image in images]
     return np.asarray(maps, np.float32)
-
-
-def mark_by_others(maps: np.ndarray, masks: np.ndarray) -> list[np.ndarray]:
-    """Mark crops at the threshold at which the other folds' crops have their true area.
-
-    Parameters
-    ----------
-    maps : array (T, Y, X)
-        Probabilities from networks that have not seen the crop.
-    masks : array (T, Y, X)
-        Above 0 inside.
-
-    Returns
-    -------
-    list of arrays (Y, X), bool
-        Masks; no crop has a part in its own threshold.
-    """
-    marked: list[np.ndarray] = [np.zeros(0, bool)] * len(maps)
-    for learnt, judged in split_folds(len(maps)):
-        threshold = equal_area_threshold(masks[learnt] > 0, maps[learnt])
-        for crop in judged:
-            marked[crop] = maps[crop] > threshold
-    return marked
 
 
 def mark_classically(images: np.ndarray, masks: np.ndarray, recipe: BfRecipe) -> list[np.ndarray]:
@@ -239,7 +220,7 @@ def judge_bf_particles(
     Returns
     -------
     dict from name to float or str
-        Figures for the card, and the threshold that the model is to be used with.
+        Figures for the card.
 
     Raises
     ------
@@ -247,20 +228,19 @@ def judge_bf_particles(
         If the crops are missing, or what is made cannot be written.
     """
     images, masks = read_crops(data)
-    maps = cross_validate(recipe, (images, masks), work, progress=progress)
+    marked = cross_validate(recipe, (images, masks), work, progress=progress)
     few = cross_validate(recipe, (images, masks), work, few=True, progress=progress)
+    start = predict_crops(Path(work) / "start" / "model", images, recipe)
     tried = {
-        "": score_crops(mark_by_others(maps[1], masks), masks),
-        "orientations_": score_crops(mark_by_others(maps[8], masks), masks),
-        "from_4_frames_": score_crops(list(few[1] > 0.5), masks),
-        "from_4_frames_orientations_": score_crops(list(few[8] > 0.5), masks),
-        "simulations_alone_": score_crops(
-            list(predict_crops(Path(work) / "start" / "model", images, recipe) > 0.5), masks
-        ),
+        "": score_crops(marked[1], masks),
+        "orientations_": score_crops(marked[8], masks),
+        "from_4_frames_": score_crops(few[1], masks),
+        "from_4_frames_orientations_": score_crops(few[8], masks),
+        "simulations_alone_": score_crops(list(start > 0.5), masks),
         "classical_": score_crops(mark_classically(images, masks, recipe), masks),
         "scrambled_": score_crops(list(np.roll(masks > 0, 1, axis=0)), masks),
     }
-    figures: dict[str, float | str] = {"threshold": equal_area_threshold(masks > 0, maps[1])}
+    figures: dict[str, float | str] = {}
     for name, scores in tried.items():
         figures |= {f"{name}{key}": round(value, 4) for key, value in scores.items()}
     return figures

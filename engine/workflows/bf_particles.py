@@ -20,6 +20,7 @@ from ..images.coarsen import coarsen
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
+from ..learn.reading import choose_reading
 from ..learn.samples import FrameSource, Samples, SampleSettings, Task
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingSettings, train
@@ -344,7 +345,7 @@ def publish_bf_particles(
         version=recipe.version,
         task=recipe.task,
         limits=recipe.limits,
-        figures=dict(figures),
+        figures={"threshold": choose_reading(trained).threshold, **figures},
         recipe={**trained.card.recipe, "zoo": how},
         licence="CC-BY-4.0",
         attribution=ATTRIBUTION,
