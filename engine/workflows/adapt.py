@@ -118,7 +118,9 @@ def adapt_model(
         If frames, masks or model cannot be used, or the run cannot be written.
     """
     read_mask_task(load_model(start))
-    labelled = read_labelled_frames(frames, masks, pixel_nm=settings.pixel_nm)
+    labelled = read_labelled_frames(
+        frames, masks, pixel_nm=settings.pixel_nm, empty_frames=settings.empty_frames
+    )
     return adapt_to_frames(
         start, labelled, out, settings, restart=restart, progress=progress, on_epoch=on_epoch
     )
