@@ -98,7 +98,13 @@ def test_a_stopped_batch_leaves_no_half_written_movie_and_goes_on(tmp_path, how)
         "1",
     ]
     running = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        # Where tests run in the background of a shell, Ctrl-C is ignored, and so would it be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while running.poll() is None and not list(out.rglob("finding-particles/*.npz")):
         time.sleep(0.005)

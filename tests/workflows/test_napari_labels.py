@@ -7,7 +7,8 @@ import tifffile
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import GOOD
 from temflux.engine.learn.model_files import load_model
-from temflux.engine.workflows.labelled_frames import mask_of_label, read_labelled_frames
+from temflux.engine.workflows.label_masks import masks_of_labels
+from temflux.engine.workflows.labelled_frames import read_labelled_frames
 
 from .test_adapt import make_model
 
@@ -44,7 +45,7 @@ def test_the_masks_are_what_was_painted(painted, tmp_path, dtype):
     tifffile.imwrite(tmp_path / "frames.tif", frames)
     path = save_as_napari(tmp_path / "labels.tif", labels)
     read = read_labelled_frames(tmp_path / "frames.tif", path, pixel_nm=0.05)
-    np.testing.assert_array_equal(read.masks, np.stack([mask_of_label(label) for label in labels]))
+    np.testing.assert_array_equal(read.masks, masks_of_labels(labels)[0])
     assert (read.masks > 0).sum() == np.count_nonzero(labels) - 4 * 24
     assert any("96 px where labels touch" in note for note in read.notes)
 
