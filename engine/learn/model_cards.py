@@ -188,7 +188,7 @@ def describe_ranges(card: ModelCard) -> list[str]:
     lines = []
     for name, (low, high) in card.ranges.items():
         words, unit = _WORDS.get(name, (name, ""))
-        lines.append(f"{words} {_rounded(low)} to {_rounded(high)} {unit}".rstrip())
+        lines.append(f"{words} {_span(low, high)} {unit}".rstrip())
     energies = ", ".join(f"{energy_eV / 1000:g}" for energy_eV in card.energies_eV)
     return [*lines, f"energy {energies} keV"] if energies else lines
 
@@ -197,6 +197,11 @@ def _rounded(value: float) -> str:
     """Write a number to three digits, without exponents where it is large."""
     rounded = float(f"{value:.3g}")
     return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:g}"
+
+
+def _span(low: float, high: float) -> str:
+    """Write a range, or its one number."""
+    return _rounded(low) if _rounded(low) == _rounded(high) else f"{_rounded(low)} to {_rounded(high)}"
 
 
 def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> list[str]:
@@ -234,7 +239,7 @@ def outside_range(card: ModelCard, **values: float | Sequence[float] | None) -> 
         if outside:
             words, unit = _WORDS.get(name, (name, ""))
             found = ", ".join(f"{one:g}" for one in outside)
-            line = f"{words} of {found} {unit}: {card.name} was trained on {low:g} to {high:g} {unit}"
+            line = f"{words} of {found} {unit}: {card.name} was trained on {_span(low, high)} {unit}"
             lines.append(line.replace(" :", ":").rstrip())
     return lines
 

@@ -23,7 +23,7 @@ def test_a_movie_is_predicted_and_gone_on_with(model, tmp_path, capsys):
     assert main(["predict", model, movie, "--out", out, *FUSED, "--dose-e-per-A2", "5"]) == GOOD
     said = capsys.readouterr().out
     assert "maps of 3 frames predicted in " in said
-    assert said.count("note: dose of 5 e⁻/Å²: dark was trained on 10 to 100000 e⁻/Å²") == 1
+    assert said.count("note: dose of 5 e⁻/Å²: dark was trained on 10 to 100,000 e⁻/Å²") == 1
     assert main(["predict", model, movie, "--out", out, *FUSED, "--dose-e-per-A2", "5"]) == GOOD
     assert "done before, maps of 3 frames" in capsys.readouterr().out
     assert main(["predict", model, movie, "--out", out, *FUSED]) == BAD_ARGUMENTS

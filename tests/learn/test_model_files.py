@@ -13,7 +13,7 @@ import pytest
 
 from temflux.engine.base.errors import DataError, ReadError, WriteError
 from temflux.engine.learn import model_files
-from temflux.engine.learn.model_cards import ModelCard, card_from_json, outside_range
+from temflux.engine.learn.model_cards import ModelCard, card_from_json, describe_ranges, outside_range
 from temflux.engine.learn.model_files import list_models, load_model, save_model
 from temflux.engine.learn.trained import NetworkSpec, TrainedModel
 from temflux.models.networks import build_network
@@ -303,3 +303,9 @@ def test_outside_range():
 
 def test_a_card_survives_json():
     assert card_from_json(json.loads(json.dumps(CARD.as_json()))) == CARD
+
+
+def test_a_range_of_one_number_is_told_as_one():
+    card = ModelCard("mine", ranges={"sampling_A": (1.18, 1.18)})
+    assert describe_ranges(card) == ["sampling 1.18 Å/px"]
+    assert outside_range(card, sampling_A=0.59) == ["sampling of 0.59 Å/px: mine was trained on 1.18 Å/px"]

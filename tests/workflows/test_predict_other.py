@@ -167,7 +167,7 @@ def test_notes_on_ranges_are_of_either_model(models, tmp_path):
     stack = Stack.from_array(disc_movie(1)[0], pixel_nm=0.1, dose_e_per_A2=5.0)
     narrow = save_seed(tmp_path / "narrow", 5, ranges={"dose_e_per_A2": (10.0, 1e5)})
     notes = predict_movie(models / "mask1", stack, tmp_path / "out", settings(narrow)).notes
-    assert [note for note in notes if "narrow was trained on 10 to 100000" in note]
+    assert [note for note in notes if "narrow was trained on 10 to 100,000" in note]
     record = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert record["model"]["name"] == "mask1"
     assert record["disagreement"]["model"]["name"] == "narrow"

@@ -132,7 +132,7 @@ def test_a_recorded_image_beyond_the_training_warns(movie, tmp_path):
     with pytest.warns(UserWarning, match="was trained on"):
         image.infer(model, runtime="fused")
     assert image.outside == (
-        "dose of 5 e⁻/Å²: narrow was trained on 10 to 100000 e⁻/Å²",
+        "dose of 5 e⁻/Å²: narrow was trained on 10 to 100,000 e⁻/Å²",
         "energy of 80 keV: narrow was trained on 300 keV",
     )
 

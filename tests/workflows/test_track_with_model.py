@@ -86,7 +86,7 @@ def test_dose_and_energy_beyond_the_training_are_noted_as_by_predict(tmp_path):
     notes = track(low, settings, out=tmp_path / "out").notes
     told = predict_movie(model, low, tmp_path / "maps", PredictSettings(runtime="fused")).notes
     for said in (
-        "dose of 5 e⁻/Å²: dark was trained on 10 to 100000 e⁻/Å²",
+        "dose of 5 e⁻/Å²: dark was trained on 10 to 100,000 e⁻/Å²",
         "energy of 80 keV: dark was trained on 300 keV",
     ):
         assert notes.count(said) == 1
