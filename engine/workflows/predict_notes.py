@@ -44,7 +44,7 @@ def range_notes(
     >>> movie = Stack.from_array(np.zeros((2, 8, 8)), pixel_nm=0.02, dose_e_per_A2=5.0)
     >>> card = ModelCard("mine", ranges={"dose_e_per_A2": (10.0, 1e6)})
     >>> range_notes(card, movie, range(2))
-    ['dose of 5 e⁻/Å²: mine was trained on 10 to 1e+06 e⁻/Å²']
+    ['dose of 5 e⁻/Å²: mine was trained on 10 to 1,000,000 e⁻/Å²']
     """
     doses = None
     if stack.dose_e_per_A2 is not None:
