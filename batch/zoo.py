@@ -13,7 +13,7 @@ from rich.table import Table
 from temflux.engine.base.errors import TemfluxError
 from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.workflows.bf_figures import judge_bf_particles
-from temflux.engine.workflows.bf_particles import BfRecipe, make_bf_particles, publish_bf_particles
+from temflux.engine.workflows.bf_particles import BfRecipe, make_bf_particles
 from temflux.engine.workflows.train_settings import TrainSettings
 from temflux.engine.workflows.zoo import (
     ZooRecipe,
@@ -98,7 +98,7 @@ def _make_from_crops(recipe: BfRecipe, crops: Path, work: Path, console: Console
     with StageProgress(console) as progress:
         figures = judge_bf_particles(recipe, crops, work, progress=progress)
         model = make_bf_particles(recipe, crops, work, progress=progress)
-    return publish_bf_particles(recipe, model, figures)
+    return publish_zoo_model(recipe, model, figures)
 
 
 def _default_crops() -> Path:

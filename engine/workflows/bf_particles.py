@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +18,7 @@ from ..generate.bright_field import BrightField, draw_bright_field
 from ..images.coarsen import coarsen
 from ..learn.augment import Augmentation
 from ..learn.model_cards import ModelCard
-from ..learn.model_files import load_model, save_model, zoo_folder
-from ..learn.reading import choose_reading
+from ..learn.model_files import load_model, save_model
 from ..learn.samples import FrameSource, Samples, SampleSettings, Task
 from ..learn.trained import NetworkSpec
 from ..learn.training import Curves, TrainingSettings, train
@@ -30,10 +28,8 @@ from .labelled_frames import LabelledFrames
 
 Progress = Callable[[str, int, int], None]
 
-ATTRIBUTION = (
-    "Learnt from 20 hand-labelled crops of msa-em/microscopy-seg-track, DOI 10.69761/HDTA8338, CC-BY-4.0."
-)
 _CHANNELS = ("inside",)
+_ON_THE_CARD = {"name", "version", "task", "limits", "licence", "attribution"}
 
 
 class BfRecipe(BaseModel):
@@ -55,6 +51,12 @@ class BfRecipe(BaseModel):
         description="What it finds in what, in one sentence.",
     )
     limits: tuple[str, ...] = Field((), description="Where it fails.")
+    licence: str = Field("CC-BY-4.0", description="Licence of the weights, as of the crops.")
+    attribution: str = Field(
+        "Learnt from 20 hand-labelled crops of msa-em/microscopy-seg-track, DOI 10.69761/HDTA8338, "
+        "CC-BY-4.0.",
+        description="Whom those who pass the model on must name.",
+    )
     pixel_nm: float = Field(
         0.059,
         gt=0,
@@ -193,7 +195,7 @@ def make_start(
         If the folder holds a start of another recipe.
     """
     work = Path(work)
-    how_made = recipe.model_dump(mode="json", exclude={"name", "version", "task", "limits", "real"})
+    how_made = recipe.model_dump(mode="json", exclude={*_ON_THE_CARD, "real"})
     if (work / "model" / "card.json").is_file():
         if dict(load_model(work / "model").card.recipe) != how_made:
             raise SettingsError(f"{work}: holds a start of another recipe; give another folder, or remove it")
@@ -303,52 +305,3 @@ def make_bf_particles(
     work = Path(work)
     start = make_start(recipe, work / "start", progress=progress)
     return adapt_to_crops(recipe, start, read_crops(data), work / "all", progress=progress).model
-
-
-def publish_bf_particles(
-    recipe: BfRecipe,
-    model: str | Path,
-    figures: Mapping[str, float | str],
-    *,
-    folder: str | Path | None = None,
-) -> ModelCard:
-    """Put the model into the zoo with the card of its recipe and what cross-validation measured.
-
-    Parameters
-    ----------
-    recipe : BfRecipe
-        How it was made.
-    model : str or Path
-        Folder of the trained model.
-    figures : mapping of str to float or str
-        As `judge_bf_particles` gives them.
-    folder : str, Path or None
-        The zoo; None for the one that comes with temflux.
-
-    Returns
-    -------
-    ModelCard
-        The card as written.
-
-    Raises
-    ------
-    ReadError
-        If the model is damaged.
-    WriteError
-        If the system refuses to write.
-    """
-    trained = load_model(model)
-    how = recipe.model_dump(mode="json", exclude={"task", "limits"})
-    card = replace(
-        trained.card,
-        name=recipe.name,
-        version=recipe.version,
-        task=recipe.task,
-        limits=recipe.limits,
-        figures={"threshold": choose_reading(trained).threshold, **figures},
-        recipe={**trained.card.recipe, "zoo": how},
-        licence="CC-BY-4.0",
-        attribution=ATTRIBUTION,
-    )
-    target = Path(folder) if folder is not None else zoo_folder()
-    return save_model(target / recipe.name, trained.network, trained.spec, card)

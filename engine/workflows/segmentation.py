@@ -37,6 +37,8 @@ class Segmentation:
         One mask, label image or probability map (Y, X) for each frame.
     model : str
         Folder or name of a trained network that marks masks; empty for none.
+    fingerprint : str
+        What tells the network from another one that may come to lie in its folder.
     sampling_A : float or None
         Pixel size of the movie, which a network needs [Å].
     outside : tuple of str
@@ -46,13 +48,14 @@ class Segmentation:
     threshold: Mapping[str, Any] = field(default_factory=dict)
     masks: Stack | None = None
     model: str = ""
+    fingerprint: str = ""
     sampling_A: float | None = None
     outside: tuple[str, ...] = ()
 
     def mask(self, index: int, frame: np.ndarray) -> np.ndarray:
         """Mark the particles of a frame, an array (Y, X) of bool."""
         if self.model:
-            predictor, reading = _open_model(self.model)
+            predictor, reading = _open_model(self.model, self.fingerprint)
             maps = predict_maps(predictor, frame[np.newaxis], reading, sampling_A=self.sampling_A)
             return reading.label_pixels(maps) > 0
         if self.masks is None:
@@ -113,8 +116,13 @@ def choose_segmentation(stack: Stack, segment: str, *, polarity: str = "auto") -
     kind, _, path = segment.partition(":")
     if kind == "model":
         _check_model(path, stack)
-        outside = range_notes(load_model(path).card, stack, range(stack.n_frames))
-        return Segmentation(model=path, sampling_A=10 * (stack.pixel_nm or 0.0), outside=tuple(outside))
+        model = load_model(path)
+        return Segmentation(
+            model=path,
+            fingerprint=model.fingerprint,
+            sampling_A=10 * (stack.pixel_nm or 0.0),
+            outside=tuple(range_notes(model.card, stack, range(stack.n_frames))),
+        )
     if kind == "masks":
         masks = open_movie(path, painted=True)
         if masks.shape != stack.shape:
@@ -142,9 +150,11 @@ def _check_model(path: str, stack: Stack) -> None:
 
 
 @lru_cache(maxsize=1)
-def _open_model(path: str) -> tuple[Predictor, Reading]:
+def _open_model(path: str, fingerprint: str) -> tuple[Predictor, Reading]:
     """Make a network ready once a process; one thread, so that bytes do not depend on how many there are."""
     model = load_model(path)
+    if fingerprint and model.fingerprint != fingerprint:
+        raise SettingsError(f"model:{path}: was replaced while it was in use; run the command again")
     return Predictor(model, threads=1), choose_reading(model)
 
 

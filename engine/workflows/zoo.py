@@ -14,7 +14,6 @@ from ..base.blocks import Runner, run_serial
 from ..base.errors import ReadError, SettingsError
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
-from ..learn.reading import COLUMN_LABELS
 from ..learn.training import Curves
 from .bf_particles import BfRecipe
 from .checked_settings import check_settings, explain
@@ -64,6 +63,7 @@ class ZooRecipe(BaseModel):
     task: str = Field(description="What it finds in what, in one sentence.")
     limits: tuple[str, ...] = Field((), description="Where it fails.")
     licence: str = Field("BSD-3-Clause", description="Licence of the weights.")
+    attribution: str = Field("", description="Whom those who pass the model on must name.")
     systems: SystemsPlan = Field(description="Atomic systems.")
     images: dict[str, Any] = Field(description="Parameters of the images that it learns from.")
     test_images: dict[str, Any] = Field({}, description="Parameters that differ where it is judged.")
@@ -237,7 +237,7 @@ def train_zoo_model(
 
 
 def publish_zoo_model(
-    recipe: ZooRecipe,
+    recipe: ZooRecipe | BfRecipe,
     model: str | Path,
     figures: Mapping[str, float | str],
     *,
@@ -247,12 +247,13 @@ def publish_zoo_model(
 
     Parameters
     ----------
-    recipe : ZooRecipe
+    recipe : ZooRecipe or BfRecipe
         How the model was made.
     model : str or Path
         Folder of the trained model.
     figures : mapping of str to float or str
-        What it reaches on its test sets.
+        What it reaches on its test sets, or what others of its kind do in cross-validation; a threshold that
+        it was trained with stays.
     folder : str, Path or None
         The zoo; None for the one that comes with temflux.
 
@@ -269,8 +270,8 @@ def publish_zoo_model(
         If the system refuses to write.
     """
     trained = load_model(model)
-    spots = {"spotsize_A": recipe.parameters("train").spotsize} if trained.card.label in COLUMN_LABELS else {}
-    how = recipe.model_dump(mode="json", exclude={"task", "limits", "licence"})
+    how = recipe.model_dump(mode="json", exclude={"task", "limits", "licence", "attribution"})
+    own = {name: trained.card.figures[name] for name in ("threshold",) if name in trained.card.figures}
     card = replace(
         trained.card,
         name=recipe.name,
@@ -278,8 +279,9 @@ def publish_zoo_model(
         task=recipe.task,
         limits=recipe.limits,
         licence=recipe.licence,
-        figures=dict(figures),
-        recipe={**trained.card.recipe, **spots, "zoo": how},
+        attribution=recipe.attribution,
+        figures={**own, **figures},
+        recipe={**trained.card.recipe, "zoo": how},
     )
     target = Path(folder) if folder is not None else zoo_folder()
     return save_model(target / recipe.name, trained.network, trained.spec, card)

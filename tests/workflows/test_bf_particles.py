@@ -19,9 +19,9 @@ from temflux.engine.workflows.bf_particles import (
     BfRecipe,
     bin_frames,
     make_bf_particles,
-    publish_bf_particles,
     read_crops,
 )
+from temflux.engine.workflows.zoo import publish_zoo_model
 
 TINY = BfRecipe(
     channels=4,
@@ -55,7 +55,7 @@ def test_crops_are_binned_as_prediction_resamples(data):
 
 def test_the_model_is_made_once_and_says_where_it_comes_from(data, tmp_path):
     made = make_bf_particles(TINY, data, tmp_path / "work")
-    card = publish_bf_particles(TINY, made, {"iou": 0.9}, folder=tmp_path / "zoo")
+    card = publish_zoo_model(TINY, made, {"iou": 0.9}, folder=tmp_path / "zoo")
     model = load_model(tmp_path / "zoo" / "bf-particles")
     assert model.card == card
     assert card.licence == "CC-BY-4.0"

@@ -113,3 +113,17 @@ def test_no_model_and_one_for_columns_are_said(tmp_path):
     save_model(tmp_path / "columns", build_network(spec.name, **spec.arguments), spec, card)
     with pytest.raises(SettingsError, match=r"expected one that marks particles \(Mask\) in single frames"):
         track(stack, TrackSettings(segment=f"model:{tmp_path / 'columns'}"))
+
+
+def test_a_network_that_takes_the_place_of_another_is_used(tmp_path):
+    """In one process, as of a notebook or a host, that trains, tracks, trains and tracks again."""
+    frames, _ = disc_movie(1)
+    stack = Stack.from_array(frames, pixel_nm=0.1)
+    segment = choose_segmentation(stack, f"model:{save_dark_model(tmp_path / 'one')}")
+    first = segment.mask(0, frames[0])
+    save_dark_model(tmp_path / "one", slope=20.0)
+    again = choose_segmentation(stack, f"model:{tmp_path / 'one'}")
+    assert again.fingerprint != segment.fingerprint
+    assert (again.mask(0, frames[0]) != first).any()
+    with pytest.raises(SettingsError, match="was replaced while it was in use"):
+        segment.mask(0, frames[0])
