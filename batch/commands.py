@@ -15,7 +15,7 @@ from temflux.engine.base.errors import ReadError, SettingsError, TemfluxError
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.demo import make_demo_movie
 from temflux.engine.workflows.info import describe_movie
-from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.tracking.settings import TrackSettings
 
 from .exit_codes import GOOD, SOME_FAILED
 from .plan import Movie, plan_movies

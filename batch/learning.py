@@ -13,9 +13,9 @@ from rich.console import Console
 
 from temflux.engine.base.errors import SettingsError
 from temflux.engine.workflows.adapt import AdaptedRun, adapt_to_frames
-from temflux.engine.workflows.adapt_settings import AdaptSettings
+from temflux.engine.workflows.adapting.labelled_frames import read_labelled_frames
+from temflux.engine.workflows.adapting.settings import AdaptSettings
 from temflux.engine.workflows.checked_settings import check_settings
-from temflux.engine.workflows.labelled_frames import read_labelled_frames
 from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings
 

@@ -13,8 +13,12 @@ from temflux.engine.base.errors import SettingsError
 from temflux.engine.files.atomic import atomic_file
 from temflux.engine.workflows.images import make_images
 from temflux.engine.workflows.movie import make_movie
-from temflux.engine.workflows.parameters import check_parameters, example_parameters, read_parameters
-from temflux.engine.workflows.recipes import (
+from temflux.engine.workflows.simulating.parameters import (
+    check_parameters,
+    example_parameters,
+    read_parameters,
+)
+from temflux.engine.workflows.simulating.recipes import (
     FileRecipe,
     FlakeRecipe,
     OxideRecipe,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from temflux.engine.workflows.predict import PredictResult, predict_movie
-from temflux.engine.workflows.predict_settings import PredictSettings
+from temflux.engine.workflows.predicting.settings import PredictSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress

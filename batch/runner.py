@@ -17,8 +17,8 @@ from joblib import Parallel, delayed, parallel_config
 from temflux.engine.base.blocks import Block, Runner, run_serial
 from temflux.engine.base.errors import SettingsError, TemfluxError
 from temflux.engine.files.atomic import atomic_file, write_errors
-from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import Progress, open_calibrated, track, work_key
+from temflux.engine.workflows.tracking.settings import TrackSettings
 
 from .ledger import Entry, Ledger
 from .plan import Movie

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from temflux.engine.workflows.dose_limit import choose_study_folder, study_dose
-from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings
+from temflux.engine.workflows.dose_study.settings import DoseLimitSettings
 from temflux.engine.workflows.score import score_model
-from temflux.engine.workflows.score_settings import ScoreSettings
+from temflux.engine.workflows.scoring.settings import ScoreSettings
 
 from .exit_codes import GOOD
 from .progress import StageProgress

@@ -12,8 +12,6 @@ from rich.table import Table
 
 from temflux.engine.base.errors import TemfluxError
 from temflux.engine.learn.model_cards import ModelCard
-from temflux.engine.workflows.bf_figures import judge_bf_particles
-from temflux.engine.workflows.bf_particles import BfRecipe, make_bf_particles
 from temflux.engine.workflows.train_settings import TrainSettings
 from temflux.engine.workflows.zoo import (
     ZooRecipe,
@@ -22,7 +20,9 @@ from temflux.engine.workflows.zoo import (
     simulate_zoo_data,
     train_zoo_model,
 )
-from temflux.engine.workflows.zoo_figures import judge_zoo_model
+from temflux.engine.workflows.zoo_models.bf_figures import judge_bf_particles
+from temflux.engine.workflows.zoo_models.bf_particles import BfRecipe, make_bf_particles
+from temflux.engine.workflows.zoo_models.figures import judge_zoo_model
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
 from .progress import StageProgress, tell_epochs

@@ -14,7 +14,7 @@ from temflux.engine.learn.predict import Predictor
 from temflux.engine.learn.reading import choose_reading, predict_maps
 from temflux.engine.report.predictions import PredictedFrame, draw_predictions
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.recipes import FlakeRecipe, SupportedRecipe
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe, SupportedRecipe
 from temflux.engine.workflows.structures import make_structures
 from temflux.engine.workflows.zoo import read_zoo_recipe
 

@@ -12,8 +12,8 @@ from matplotlib.patheffects import withStroke
 
 from temflux.engine.generate.dataset import ImageSet
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
-from temflux.engine.workflows.recipes import FlakeRecipe, OxideRecipe, Recipe, SupportedRecipe
+from temflux.engine.workflows.simulating.parameters import check_parameters
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe, OxideRecipe, Recipe, SupportedRecipe
 from temflux.engine.workflows.structures import make_structures
 
 SHARED = {

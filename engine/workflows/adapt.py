@@ -18,9 +18,9 @@ from ..learn.samples import FrameSource, Samples, SampleSettings, Task
 from ..learn.trained import NetworkSpec, TrainedModel
 from ..learn.training import Curves, TrainingResult, TrainingSettings, train
 from ..report.learning import draw_learning_curves
-from .adapt_settings import AdaptSettings
-from .held_out import choose_held_out, find_area_threshold, score_frames
-from .labelled_frames import LabelledFrames, read_labelled_frames
+from .adapting.held_out import choose_held_out, find_area_threshold, score_frames
+from .adapting.labelled_frames import LabelledFrames, read_labelled_frames
+from .adapting.settings import AdaptSettings
 from .run_record import claim_run
 
 Progress = Callable[[str, int, int], None]

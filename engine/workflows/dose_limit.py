@@ -28,13 +28,13 @@ from ..learn.predict import Predictor, choose_sampling
 from ..learn.reading import choose_reading
 from ..learn.trained import TrainedModel
 from ..report.dose_limit import draw_dose_examples, draw_dose_limit
-from .dose_limit_null import NULL, null_rows
-from .dose_limit_scenes import Scene, Systems, find_systems, form_scene, read_microscope
-from .dose_limit_settings import DoseLimitSettings
-from .dose_limit_summary import sum_up
-from .parameters import ImageParameters
-from .score_images import evenly, outside_trained
-from .score_tables import card_sha256, write_table
+from .dose_study.null import NULL, null_rows
+from .dose_study.scenes import Scene, Systems, find_systems, form_scene, read_microscope
+from .dose_study.settings import DoseLimitSettings
+from .dose_study.summary import sum_up
+from .scoring.images import evenly, outside_trained
+from .scoring.tables import card_sha256, write_table
+from .simulating.parameters import ImageParameters
 
 Progress = Callable[[str, int, int], None]
 Segment = Callable[[np.ndarray, float], np.ndarray]

@@ -15,7 +15,7 @@ from ..files.read import open_movie
 from ..learn.trained import TrainedModel
 from ..measure.fourier import crop_size, particle_spectrum, reciprocal_pixel
 from ..measure.instances import label_instances
-from .predict_notes import beam_energy_eV, value_notes
+from .predicting.notes import beam_energy_eV, value_notes
 from .single_image import SingleImage, Spectrum
 
 # As makers and programs write them; few files say it at all.

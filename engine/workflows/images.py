@@ -25,10 +25,10 @@ from ..generate.labels import channel_names, make_label
 from ..generate.micrograph import form_focal_series, prepare_wave, resample_wave
 from ..generate.transfer import Microscope
 from ..generate.vibrations import VibrationalAmplitudes
-from .debug_pictures import save_debug_picture
-from .parameters import ImageParameters
+from .simulating.debug_pictures import save_debug_picture
+from .simulating.parameters import ImageParameters
+from .simulating.vibrating import read_amplitudes, vibrating_waves
 from .structures import Progress
-from .vibrating import read_amplitudes, vibrating_waves
 
 _MADE_WITH = ("temflux", "abtem", "numpy", "scipy")
 
@@ -93,7 +93,7 @@ def make_images(
     Examples
     --------
     >>> import tempfile
-    >>> from temflux.engine.workflows.recipes import FlakeRecipe
+    >>> from temflux.engine.workflows.simulating.recipes import FlakeRecipe
     >>> from temflux.engine.workflows.structures import make_structures
     >>> out = Path(tempfile.mkdtemp())
     >>> _ = make_structures(out, FlakeRecipe(count=1, cell=20, sampling=0.2))

@@ -30,8 +30,8 @@ from ..generate.movie_frames import MovieFrames, MovieOptics
 from ..generate.movie_plan import plan_movie
 from ..report.writing import write_csv
 from .images import detector_of, microscope_of
-from .movie_parameters import MovieRecipe, read_movie_parameters
 from .resumable import KeptOnDisk, claim_folder
+from .simulating.movie_parameters import MovieRecipe, read_movie_parameters
 
 Progress = Callable[[str, int, int], None]
 
@@ -121,7 +121,7 @@ def make_movie(
     Examples
     --------
     >>> import tempfile
-    >>> from temflux.engine.workflows.movie_parameters import check_movie_parameters
+    >>> from temflux.engine.workflows.simulating.movie_parameters import check_movie_parameters
     >>> small = {"image_size": [80, 80], "sampling": [0.5, 0.5], "movie": {"radius_A": [8, 9]}}
     >>> recipe = check_movie_parameters(small)
     >>> make_movie(recipe, Path(tempfile.mkdtemp()) / "small", n_frames=1).truth["particle"].tolist()
@@ -199,7 +199,7 @@ def set_up(recipe: MovieRecipe, *, n_frames: int, seed: int) -> tuple[MovieFrame
 
     Examples
     --------
-    >>> from temflux.engine.workflows.movie_parameters import check_movie_parameters
+    >>> from temflux.engine.workflows.simulating.movie_parameters import check_movie_parameters
     >>> frames, drawn = set_up(check_movie_parameters({}), n_frames=2, seed=0)
     >>> 0.29 < drawn["sampling_A"] < 0.41
     True

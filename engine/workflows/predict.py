@@ -26,12 +26,12 @@ from ..learn.model_files import load_model
 from ..learn.predict import choose_sampling
 from ..learn.reading import Reading, choose_reading, predict_maps
 from ..learn.trained import TrainedModel
-from .predict_frames import NamedPredictor, find_fault, read_series
-from .predict_notes import fault_notes, range_notes
-from .predict_other import Other, describe_origin, open_other
-from .predict_preview import write_preview
-from .predict_settings import PredictSettings
-from .predict_stores import COLUMNS, DISAGREEMENT, MAPS, MASKS, create_stores, name_outputs
+from .predicting.frames import NamedPredictor, find_fault, read_series
+from .predicting.notes import fault_notes, range_notes
+from .predicting.other import Other, describe_origin, open_other
+from .predicting.preview import write_preview
+from .predicting.settings import PredictSettings
+from .predicting.stores import COLUMNS, DISAGREEMENT, MAPS, MASKS, create_stores, name_outputs
 
 Progress = Callable[[str, int, int], None]
 

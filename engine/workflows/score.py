@@ -18,12 +18,12 @@ from ..learn.model_files import load_model
 from ..learn.predict import Predictor
 from ..learn.reading import choose_reading
 from ..report.scores import draw_disagreement, draw_examples, draw_scores
-from .score_calibration import CalibrationCount
-from .score_field import Field
-from .score_images import Looker, Shot, Shots, check_fit
-from .score_rivals import Validation, make_nulls, open_validation, tune_classical
-from .score_settings import ScoreSettings
-from .score_tables import Score, summarise, write_score
+from .scoring.calibration import CalibrationCount
+from .scoring.field import Field
+from .scoring.images import Looker, Shot, Shots, check_fit
+from .scoring.rivals import Validation, make_nulls, open_validation, tune_classical
+from .scoring.settings import ScoreSettings
+from .scoring.tables import Score, summarise, write_score
 from .train import find_images
 
 Progress = Callable[[str, int, int], None]

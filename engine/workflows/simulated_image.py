@@ -14,8 +14,8 @@ from ..learn.scores import count_pixels
 from ..learn.task import Task, read_task
 from ..learn.trained import TrainedModel
 from ..report.shown import number
-from .predict_notes import value_notes
-from .score_images import values_seen
+from .predicting.notes import value_notes
+from .scoring.images import values_seen
 from .single_image import SingleImage
 from .train import find_images
 
@@ -58,8 +58,8 @@ class SimulatedImage(SingleImage):
     --------
     >>> import tempfile
     >>> from temflux.engine.workflows.images import make_images
-    >>> from temflux.engine.workflows.parameters import ImageParameters
-    >>> from temflux.engine.workflows.recipes import FlakeRecipe
+    >>> from temflux.engine.workflows.simulating.parameters import ImageParameters
+    >>> from temflux.engine.workflows.simulating.recipes import FlakeRecipe
     >>> from temflux.engine.workflows.structures import make_structures
     >>> out = Path(tempfile.mkdtemp())
     >>> _ = make_structures(out, FlakeRecipe(count=1, cell=20, sampling=0.2), part="test")

@@ -17,7 +17,7 @@ from ..base.errors import SettingsError
 from ..files.journal import Journal
 from ..generate.dataset import PARTS, SystemSet, add_to_manifest
 from ..generate.exit_wave import exit_wave, grid_shape
-from .recipes import Recipe, draw_system
+from .simulating.recipes import Recipe, draw_system
 
 Progress = Callable[[int, int], None]
 
@@ -81,7 +81,7 @@ def make_structures(
     Examples
     --------
     >>> import tempfile
-    >>> from temflux.engine.workflows.recipes import FlakeRecipe
+    >>> from temflux.engine.workflows.simulating.recipes import FlakeRecipe
     >>> make_structures(tempfile.mkdtemp(), FlakeRecipe(count=1, cell=20, sampling=0.25)).made
     1
     """
@@ -136,7 +136,7 @@ def recipe_key(recipe: Recipe) -> str:
 
     Examples
     --------
-    >>> from temflux.engine.workflows.recipes import FlakeRecipe
+    >>> from temflux.engine.workflows.simulating.recipes import FlakeRecipe
     >>> recipe_key(FlakeRecipe(count=1)) == recipe_key(FlakeRecipe(count=2))
     True
     """

@@ -28,13 +28,13 @@ from ..learn.model_files import load_model
 from ..measure.fourier import crop_size
 from ..report.tables import summary_row
 from .resumable import KeptOnDisk, claim_folder
-from .segmentation import Segmentation, choose_segmentation
-from .settings import TrackSettings
-from .track_blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels
-from .track_notes import gather_notes
-from .track_peaks import FollowedPeaks, number_peaks
-from .track_report import Findings, movie_facts, write_findings
-from .track_tables import (
+from .tracking.blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels
+from .tracking.notes import gather_notes
+from .tracking.peaks import FollowedPeaks, number_peaks
+from .tracking.report import Findings, movie_facts, write_findings
+from .tracking.segmentation import Segmentation, choose_segmentation
+from .tracking.settings import TrackSettings
+from .tracking.tables import (
     frame_table,
     join_to_frames,
     link,

@@ -15,14 +15,14 @@ from ..base.errors import ReadError, SettingsError
 from ..learn.model_cards import ModelCard
 from ..learn.model_files import load_model, save_model, zoo_folder
 from ..learn.training import Curves
-from .bf_particles import BfRecipe
 from .checked_settings import check_settings, explain
 from .images import make_images
-from .parameters import ImageParameters, check_parameters
-from .recipes import Recipe, read_recipe
+from .simulating.parameters import ImageParameters, check_parameters
+from .simulating.recipes import Recipe, read_recipe
 from .structures import make_structures, recipe_key
 from .train import TrainedRun, train_network
 from .train_settings import TrainSettings
+from .zoo_models.bf_particles import BfRecipe
 
 Progress = Callable[[str, int, int], None]
 

@@ -9,7 +9,7 @@ import pytest
 from temflux.batch import cli
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
-from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import disc_movie, save_movie
 
 

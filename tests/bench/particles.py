@@ -11,9 +11,9 @@ from pathlib import Path
 
 from temflux.engine.images.threshold import choose_threshold, segment_by_threshold
 from temflux.engine.measure.instances import label_instances
-from temflux.engine.workflows.bf_figures import judge_bf_particles, score_crops
-from temflux.engine.workflows.bf_particles import BfRecipe, read_crops
 from temflux.engine.workflows.zoo import read_zoo_recipe
+from temflux.engine.workflows.zoo_models.bf_figures import judge_bf_particles, score_crops
+from temflux.engine.workflows.zoo_models.bf_particles import BfRecipe, read_crops
 
 from .segmenting import DATA, by_tuned_chain
 

@@ -28,7 +28,7 @@ FEW, MANY = 100, 1000
 _IMAGES = """
 import json, sys
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
+from temflux.engine.workflows.simulating.parameters import check_parameters
 from tests.bench.tracking import peak_mb
 values = {"label": "Mask", "image_epochs": int(sys.argv[2]), "debug": None}
 result = make_images(sys.argv[1], check_parameters(values), name="images-" + sys.argv[2])
@@ -107,14 +107,14 @@ def images_an_hour(kind: str, out: Path) -> dict[str, float]:
 
 
 def systems(kind: str, count: int) -> list:
-    from temflux.engine.workflows.recipes import draw_system, read_recipe
+    from temflux.engine.workflows.simulating.recipes import draw_system, read_recipe
 
     recipe = read_recipe(kind, KINDS[kind][0])
     return [draw_system(recipe, number, "train") for number in range(count)]
 
 
 def smearing(kind: str, atoms) -> dict[str, float]:
-    from temflux.engine.workflows.recipes import read_recipe
+    from temflux.engine.workflows.simulating.recipes import read_recipe
 
     return read_recipe(kind, KINDS[kind][0]).smearing_A(set(atoms.get_chemical_symbols()))
 
@@ -230,7 +230,7 @@ def difference(wave: np.ndarray, fine: np.ndarray) -> float:
 
 def memory() -> list[dict]:
     """Peak memory of one process that makes few and many images of the same systems."""
-    from temflux.engine.workflows.recipes import read_recipe
+    from temflux.engine.workflows.simulating.recipes import read_recipe
     from temflux.engine.workflows.structures import make_structures
 
     peaks = {}

@@ -17,7 +17,7 @@ HELP_RUNS = 7
 # Runs in a process of its own: peak memory cannot be reset within one.
 _TRACK = """
 import json, sys, time
-from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from temflux.engine.workflows.track import track
 from tests.bench.tracking import movie, peak_mb
 began = time.perf_counter()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from temflux.engine.generate.phantom import phantom_frames
-from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.bench.tracking import FEW, MANY, track_apart
 
 

@@ -8,7 +8,7 @@ import pytest
 from temflux.batch.runner import process_runner
 from temflux.engine.base.blocks import run_serial
 from temflux.engine.workflows.movie import make_movie
-from temflux.engine.workflows.movie_parameters import check_movie_parameters
+from temflux.engine.workflows.simulating.movie_parameters import check_movie_parameters
 
 RECIPE = check_movie_parameters(
     {

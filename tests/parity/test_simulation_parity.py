@@ -14,8 +14,8 @@ from temflux.batch.runner import process_runner
 from temflux.engine.base.blocks import run_serial
 from temflux.engine.generate.dataset import ImageSet, SystemSet
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
-from temflux.engine.workflows.recipes import FlakeRecipe, SupportedRecipe
+from temflux.engine.workflows.simulating.parameters import check_parameters
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe, SupportedRecipe
 from temflux.engine.workflows.structures import make_structures
 
 SMALL = {"count": 4, "cell": 20.0, "sampling": 0.25}
@@ -25,7 +25,7 @@ _MAKE = """
 import sys
 from temflux.batch.runner import process_runner
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.recipes import FlakeRecipe
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe
 from temflux.engine.workflows.structures import make_structures
 from tests.parity.test_simulation_parity import SMALL, make
 make(sys.argv[1], process_runner(int(sys.argv[2])))

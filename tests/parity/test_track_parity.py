@@ -8,8 +8,8 @@ import pytest
 
 from temflux.batch.runner import process_runner
 from temflux.engine.base.blocks import run_serial
-from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import save_movie
 
 SETTINGS = TrackSettings(memory=1)

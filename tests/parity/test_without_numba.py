@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import save_movie
 
 _WITHOUT = """

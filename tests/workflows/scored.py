@@ -12,8 +12,8 @@ from temflux.engine.learn.model_files import save_model
 from temflux.engine.learn.task import read_task
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
-from temflux.engine.workflows.recipes import FlakeRecipe
+from temflux.engine.workflows.simulating.parameters import check_parameters
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe
 from temflux.engine.workflows.structures import make_structures
 from temflux.models.networks import build_network
 

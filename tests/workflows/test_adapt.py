@@ -11,10 +11,10 @@ from temflux.engine.learn.model_files import load_model, save_model
 from temflux.engine.learn.predict import Predictor
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.adapt import adapt_model
-from temflux.engine.workflows.adapt_settings import AdaptSettings
+from temflux.engine.workflows.adapting.held_out import choose_held_out, find_area_threshold, score_frames
+from temflux.engine.workflows.adapting.labelled_frames import read_labelled_frames
+from temflux.engine.workflows.adapting.settings import AdaptSettings
 from temflux.engine.workflows.checked_settings import check_settings
-from temflux.engine.workflows.held_out import choose_held_out, find_area_threshold, score_frames
-from temflux.engine.workflows.labelled_frames import read_labelled_frames
 from temflux.models.networks import build_network
 
 QUICK = {"epochs": 3, "samples": 8, "batch_size": 4, "crop_px": 32, "compiled": False, "learning_rate": 0.01}

@@ -8,20 +8,20 @@ from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import load_model
 from temflux.engine.learn.predict import predict_frame
 from temflux.engine.learn.trained import NetworkSpec, TrainedModel
-from temflux.engine.workflows import bf_figures
 from temflux.engine.workflows.adapt import AdaptedRun
-from temflux.engine.workflows.bf_figures import (
+from temflux.engine.workflows.zoo import publish_zoo_model
+from temflux.engine.workflows.zoo_models import bf_figures
+from temflux.engine.workflows.zoo_models.bf_figures import (
     choose_few,
     score_crops,
     split_folds,
 )
-from temflux.engine.workflows.bf_particles import (
+from temflux.engine.workflows.zoo_models.bf_particles import (
     BfRecipe,
     bin_frames,
     make_bf_particles,
     read_crops,
 )
-from temflux.engine.workflows.zoo import publish_zoo_model
 
 TINY = BfRecipe(
     channels=4,

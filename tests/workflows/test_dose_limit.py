@@ -10,8 +10,8 @@ from temflux.engine.base.errors import DataError, ReadError, SettingsError
 from temflux.engine.workflows import dose_limit
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.dose_limit import choose_study_folder, study_dose
-from temflux.engine.workflows.dose_limit_null import mark_mean, null_rows
-from temflux.engine.workflows.dose_limit_settings import DoseLimitSettings
+from temflux.engine.workflows.dose_study.null import mark_mean, null_rows
+from temflux.engine.workflows.dose_study.settings import DoseLimitSettings
 
 from .scored import make_dataset, make_model
 

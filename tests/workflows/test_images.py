@@ -9,8 +9,8 @@ from scipy.ndimage import distance_transform_edt
 from temflux.engine.base.errors import ReadError, SettingsError
 from temflux.engine.generate.dataset import ImageSet, SystemSet, fingerprint
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
-from temflux.engine.workflows.recipes import FlakeRecipe, OxideRecipe
+from temflux.engine.workflows.simulating.parameters import check_parameters
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe, OxideRecipe
 from temflux.engine.workflows.structures import make_structures
 
 SMALL = {"cell": 22.0, "sampling": 0.2}

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from temflux.engine.base.errors import DataError
-from temflux.engine.workflows.label_masks import masks_of_labels
+from temflux.engine.workflows.adapting.label_masks import masks_of_labels
 
 SQUARE = np.zeros((24, 32), bool)
 SQUARE[4:12, 6:20] = True

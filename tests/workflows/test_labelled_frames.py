@@ -9,8 +9,8 @@ import zarr
 from skimage.io import imsave
 
 from temflux.engine.base.errors import CalibrationError, DataError
-from temflux.engine.workflows import labelled_frames
-from temflux.engine.workflows.labelled_frames import read_labelled_frames
+from temflux.engine.workflows.adapting import labelled_frames
+from temflux.engine.workflows.adapting.labelled_frames import read_labelled_frames
 
 SQUARE = np.zeros((24, 32), bool)
 SQUARE[4:12, 6:20] = True

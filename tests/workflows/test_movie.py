@@ -11,7 +11,7 @@ from temflux.engine.files.labels import open_labels
 from temflux.engine.files.read import open_movie
 from temflux.engine.workflows import movie as movie_workflow
 from temflux.engine.workflows.movie import make_movie, set_up
-from temflux.engine.workflows.movie_parameters import (
+from temflux.engine.workflows.simulating.movie_parameters import (
     MovieParameters,
     check_movie_parameters,
     read_movie_parameters,

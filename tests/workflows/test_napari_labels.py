@@ -7,8 +7,8 @@ import tifffile
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import GOOD
 from temflux.engine.learn.model_files import load_model
-from temflux.engine.workflows.label_masks import masks_of_labels
-from temflux.engine.workflows.labelled_frames import read_labelled_frames
+from temflux.engine.workflows.adapting.label_masks import masks_of_labels
+from temflux.engine.workflows.adapting.labelled_frames import read_labelled_frames
 
 from .test_adapt import make_model
 

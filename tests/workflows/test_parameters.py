@@ -14,13 +14,13 @@ from temflux.engine.base.mtf import MTF_MODELS
 from temflux.engine.base.seeds import generator
 from temflux.engine.generate.draws import draw_microscope
 from temflux.engine.generate.labels import LABELS
-from temflux.engine.workflows.parameters import (
+from temflux.engine.workflows.simulating.parameters import (
     ImageParameters,
     check_parameters,
     example_parameters,
     read_parameters,
 )
-from temflux.engine.workflows.parameters_text import parse_parameters
+from temflux.engine.workflows.simulating.parameters_text import parse_parameters
 
 # The names of Table 3.2 and Listing A.1, and the two added to them.
 THESIS = {

@@ -14,9 +14,9 @@ from temflux.engine.learn.predict import Predictor
 from temflux.engine.workflows import predict as workflow
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.predict import predict_movie
-from temflux.engine.workflows.predict_settings import PredictSettings
-from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.predicting.settings import PredictSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import disc_movie, save_movie
 from tests.predictors import save_dark_model
 

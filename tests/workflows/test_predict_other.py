@@ -15,7 +15,7 @@ from temflux.engine.learn.predict import Predictor
 from temflux.engine.learn.reading import choose_reading, predict_maps
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.predict import predict_movie
-from temflux.engine.workflows.predict_settings import PredictSettings
+from temflux.engine.workflows.predicting.settings import PredictSettings
 from temflux.models.networks import build_network
 from tests.movies import disc_movie, save_movie
 from tests.predictors import save_dark_model

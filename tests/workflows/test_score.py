@@ -11,10 +11,10 @@ from PIL import Image
 from temflux.engine.base.errors import CalibrationError, DataError, ReadError, SettingsError, WriteError
 from temflux.engine.learn.classical import tune_columns
 from temflux.engine.workflows import score as scoring
-from temflux.engine.workflows import score_rivals
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.score import choose_out, score_model
-from temflux.engine.workflows.score_settings import ScoreSettings
+from temflux.engine.workflows.scoring import rivals
+from temflux.engine.workflows.scoring.settings import ScoreSettings
 
 from .scored import Knowing, change_journal, labels_by_image, make_dataset, make_model
 
@@ -94,7 +94,7 @@ def test_columns_are_where_the_image_lies_in_its_cell(disks, models, knowing, tm
         edges.append(edge_A)
         return tune_columns(*given, edge_A=edge_A, **others)
 
-    monkeypatch.setattr(score_rivals, "tune_columns", watch)
+    monkeypatch.setattr(rivals, "tune_columns", watch)
     score = score_model(models["disk"], disks, tmp_path, few())
     best = methods(score)["disk"]
     assert best["atomic_f1"] == best["perfect_share"] == best["pixel_f1_1Mo"] == 1

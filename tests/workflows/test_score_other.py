@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from temflux.engine.workflows.score import score_model
-from temflux.engine.workflows.score_settings import ScoreSettings
+from temflux.engine.workflows.scoring.settings import ScoreSettings
 
 from .scored import make_dataset, make_model
 

@@ -7,7 +7,7 @@ from ase.build import bulk, graphene
 
 from temflux.engine.base.errors import DataError, ReadError, SettingsError
 from temflux.engine.generate.dataset import SystemSet, read_manifest
-from temflux.engine.workflows.recipes import (
+from temflux.engine.workflows.simulating.recipes import (
     FileRecipe,
     FlakeRecipe,
     OxideRecipe,

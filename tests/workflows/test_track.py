@@ -13,8 +13,8 @@ from temflux.engine.generate.phantom import phantom_movie
 from temflux.engine.measure.fourier import pair_ratio
 from temflux.engine.report.tables import EVENT_COLUMNS, PEAK_COLUMNS, TRACK_COLUMNS
 from temflux.engine.workflows.checked_settings import check_settings
-from temflux.engine.workflows.settings import TrackSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import FRAME_S, PIXEL_NM, disc_movie, disc_stack, save_movie
 
 

@@ -12,10 +12,10 @@ from temflux.engine.learn.model_cards import ModelCard
 from temflux.engine.learn.model_files import save_model
 from temflux.engine.learn.trained import NetworkSpec
 from temflux.engine.workflows.predict import predict_movie
-from temflux.engine.workflows.predict_settings import PredictSettings
-from temflux.engine.workflows.segmentation import choose_segmentation
-from temflux.engine.workflows.settings import TrackSettings
+from temflux.engine.workflows.predicting.settings import PredictSettings
 from temflux.engine.workflows.track import track
+from temflux.engine.workflows.tracking.segmentation import choose_segmentation
+from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import disc_movie
 from tests.predictors import save_dark_model
 

@@ -8,9 +8,9 @@ from temflux.engine.base.errors import ReadError, SettingsError
 from temflux.engine.learn.model_files import load_model
 from temflux.engine.workflows.checked_settings import check_settings
 from temflux.engine.workflows.images import make_images
-from temflux.engine.workflows.parameters import check_parameters
-from temflux.engine.workflows.recipes import FlakeRecipe
 from temflux.engine.workflows.run_record import claim_run, fingerprint_images
+from temflux.engine.workflows.simulating.parameters import check_parameters
+from temflux.engine.workflows.simulating.recipes import FlakeRecipe
 from temflux.engine.workflows.structures import make_structures
 from temflux.engine.workflows.train import train_network
 from temflux.engine.workflows.train_settings import TrainSettings

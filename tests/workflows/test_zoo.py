@@ -11,7 +11,7 @@ from temflux.engine.workflows.zoo import (
     simulate_zoo_data,
     train_zoo_model,
 )
-from temflux.engine.workflows.zoo_figures import judge_zoo_model
+from temflux.engine.workflows.zoo_models.figures import judge_zoo_model
 
 TINY = {
     "task": "Finds flakes.",

@@ -1,0 +1,1 @@
+"""What fine-tuning on labelled frames is made of."""

@@ -1,0 +1,1 @@
+"""What the study of area against dose is made of."""

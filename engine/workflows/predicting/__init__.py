@@ -1,0 +1,1 @@
+"""What running a model over a movie is made of."""

@@ -1,0 +1,1 @@
+"""What judging a model on a test set is made of."""

@@ -1,0 +1,1 @@
+"""Parameters and recipes of simulated systems, images and movies."""

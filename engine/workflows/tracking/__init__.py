@@ -1,0 +1,1 @@
+"""What tracking a movie is made of."""
