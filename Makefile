@@ -18,11 +18,12 @@ test: .venv/ready
 test-long: .venv/ready
 	$(BIN)/python -m pytest -n 2 -m long
 
-# The folders engine, batch and models are the packages temflux.engine, …: mypy sees them so.
+# The folders engine, batch, dragonfly_plugin and models are the packages temflux.engine, …: mypy sees them so.
 build/types/temflux: .venv/ready
 	mkdir -p $@
 	ln -sfn $(CURDIR)/engine $@/engine
 	ln -sfn $(CURDIR)/batch $@/batch
+	ln -sfn $(CURDIR)/dragonfly_plugin $@/dragonfly_plugin
 	ln -sfn $(CURDIR)/models $@/models
 
 check: .venv/ready build/types/temflux

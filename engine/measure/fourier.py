@@ -12,6 +12,7 @@ from ..base.errors import CalibrationError, DataError, SettingsError
 from .peaks import central_radius, find_peaks
 
 __all__ = [
+    "MOST_STEP_PER_PX",
     "central_radius",
     "crop_size",
     "find_peaks",
@@ -21,6 +22,8 @@ __all__ = [
     "reciprocal_pixel",
 ]
 
+# Farthest that a reflection moves from frame to frame [1/px]: an eighth of the way to Nyquist.
+MOST_STEP_PER_PX = 0.06
 _SMALLEST_CROP_PX = 64
 # A Gaussian is cut where it has fallen to 1 % of its height: no step is left that could ring.
 _REACH_SIGMAS = 3.0

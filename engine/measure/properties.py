@@ -118,8 +118,7 @@ def measure_runs(
     image = None if image is None else _check_image(image, shape)
     runs = check_runs(runs, shape)
     runs = runs[runs[:, 3] > 0]
-    ordered = runs[np.argsort(runs[:, 3], kind="stable")].astype(np.int64)
-    starts = np.flatnonzero(np.diff(ordered[:, 3], prepend=-1))
+    ordered, starts = _by_label(runs)
     labels = ordered[starts, 3]
     box = _boxes(ordered, starts)
     area, y, x, eccentricity, orientation = _moments(ordered, starts, box)
@@ -153,6 +152,41 @@ def measure_runs(
         "bbox_y1_px": y1,
         "bbox_x1_px": x1,
     }
+
+
+def locate_runs(runs: np.ndarray) -> Columns:
+    """Find the place and area of every particle given as runs of pixels.
+
+    Parameters
+    ----------
+    runs : array (n, 4), integer
+        Row, first column, end column (excluded) and label of each run, by row, then column.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        label, area_px2, y_px, x_px: to the bit those of `measure_runs`, which takes many times as long.
+
+    Raises
+    ------
+    DataError
+        If the runs are not of that form.
+
+    Examples
+    --------
+    >>> {name: values.tolist() for name, values in locate_runs(np.array([[0, 1, 3, 2]])).items()}
+    {'label': [2], 'area_px2': [2], 'y_px': [0.0], 'x_px': [1.5]}
+    """
+    ordered, starts = _by_label(check_runs(runs, None))
+    area, y, x, _, _ = _moments(ordered, starts, _boxes(ordered, starts))
+    return {"label": ordered[starts, 3], "area_px2": area, "y_px": y, "x_px": x}
+
+
+def _by_label(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort runs by label, and say where each label begins."""
+    runs = runs[runs[:, 3] > 0]
+    ordered = runs[np.argsort(runs[:, 3], kind="stable")].astype(np.int64)
+    return ordered, np.flatnonzero(np.diff(ordered[:, 3], prepend=-1))
 
 
 def _check_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

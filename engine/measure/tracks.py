@@ -174,6 +174,58 @@ def link_instances(
     return particle, _events(frame, area, particle, before, after, pairs, (min_overlap, memory, last))
 
 
+def track_events(
+    instances: Mapping[str, np.ndarray],
+    overlaps: Mapping[str, np.ndarray],
+    *,
+    min_overlap: float = 0.5,
+    n_frames: int | None = None,
+) -> Columns:
+    """Tell the events of particles whose labels are the same in all frames already.
+
+    Parameters
+    ----------
+    instances : mapping of arrays (n,): frame, label, area_px
+        Every instance of every frame, by frame (from 0), then label: the particle's identity; areas [px].
+    overlaps : mapping of arrays (m,): frame, lag, previous, current, overlap_px
+        Common pixels with the frame before, as for `link_instances`.
+    min_overlap : float
+        Fraction of a particle's own area above which it comes out of another, or goes into one.
+    n_frames : int or None
+        Frames of the movie; None takes the last frame with an instance as the last.
+
+    Returns
+    -------
+    dict of arrays (k,): frame, event, particle, other
+        As `link_instances` tells them; labels made by it, without memory, give the same events.
+
+    Raises
+    ------
+    DataError
+        If the instances are out of order, or an overlap is of an instance that is not there.
+    SettingsError
+        If the overlap is outside its range.
+
+    Examples
+    --------
+    >>> instances = {"frame": [0, 1], "label": [1, 2], "area_px": [9, 8]}
+    >>> none = {name: [] for name in ("frame", "lag", "previous", "current", "overlap_px")}
+    >>> track_events(instances, none)["event"].tolist()
+    ['death', 'birth']
+    """
+    _check_settings(min_overlap, "smaller", 0)
+    frame, label, area = (np.asarray(instances[name], np.int64) for name in ("frame", "label", "area_px"))
+    _check_instances(frame, label, area)
+    last = int(frame.max(initial=-1)) if n_frames is None else int(n_frames) - 1
+    order = np.lexsort((frame, label))
+    same = label[order][1:] == label[order][:-1]
+    before, after = np.full(len(frame), -1), np.full(len(frame), -1)
+    before[order[1:][same]] = order[:-1][same]
+    after[order[:-1][same]] = order[1:][same]
+    pairs = _find_pairs(frame, label, overlaps, 0)
+    return _events(frame, area, label, before, after, pairs, (min_overlap, 0, last))
+
+
 def _check_settings(min_overlap: float, overlap_of: str, memory: int) -> None:
     if not 0 <= min_overlap < 1:
         raise SettingsError(f"expected an overlap from 0 up to below 1, got {min_overlap}; 0.5 is usual")

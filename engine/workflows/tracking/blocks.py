@@ -16,12 +16,12 @@ from ...files.atomic import write_errors
 from ...files.labels import open_labels
 from ...files.spectra import open_spectra
 from ...images.clean import finite_frame
+from ...measure.connectivity import overlaps_in_frame
 from ...measure.fourier import pair_ratio, particle_spectrum
 from ...measure.instances import instance_runs
 from ...measure.peaks import find_peaks
 from ...measure.properties import measure_runs
 from ...measure.runs import labels_of_runs, relabel_runs
-from ...measure.tracks import overlap_runs
 from ..resumable import KeptOnDisk
 from .segmentation import Segmentation, read_frames
 
@@ -54,13 +54,13 @@ class FindInstances:
                 kept_runs.append(_with_frame(index, runs))
                 instances.append(_with_frame_column(index, self._measure(runs, image)))
                 for lag, earlier in enumerate(reversed(before), start=1):
-                    overlaps.append(_overlaps(index, lag, earlier, runs))
+                    overlaps.append(overlaps_in_frame(index, lag, earlier, runs))
                 checks.append(self._check(index, image, n_replaced))
             before = [*before, runs][-(self.memory + 1) :]
         return {
             "runs/runs": np.concatenate(kept_runs),
             **_named("instances", stack_columns(instances)),
-            **_named("overlaps", stack_columns([_overlaps(0, 1, _NO_RUNS, _NO_RUNS), *overlaps])),
+            **_named("overlaps", stack_columns([overlaps_in_frame(0, 1, _NO_RUNS, _NO_RUNS), *overlaps])),
             **_named("checks", stack_columns(checks)),
         }
 
@@ -208,9 +208,3 @@ def _compact(index: int, particle: int, peaks: Columns) -> Columns:
         **{name: peaks[name].astype(np.int32) for name in ("peak", "pair")},
         **{name: peaks[name].astype(np.float32) for name in ("q", "angle_deg", "intensity")},
     }
-
-
-def _overlaps(index: int, lag: int, earlier: np.ndarray, runs: np.ndarray) -> Columns:
-    common = overlap_runs(earlier, runs)
-    n_rows = len(common["previous"])
-    return {"frame": np.full(n_rows, index, np.int64), "lag": np.full(n_rows, lag, np.int64), **common}

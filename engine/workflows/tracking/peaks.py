@@ -11,13 +11,10 @@ import pandas as pd
 from ...base.blocks import Block
 from ...base.stack import Stack
 from ...base.tables import Columns, to_dataframe
-from ...measure.fourier import link_peaks
+from ...measure.fourier import MOST_STEP_PER_PX, link_peaks
 from ...report.tables import PEAK_COLUMNS
 from ..resumable import KeptOnDisk
 from .tables import frame_times
-
-# Farthest that a reflection moves from frame to frame [1/px]: an eighth of the way to Nyquist.
-_MOST_STEP_PER_PX = 0.06
 
 
 @dataclass(frozen=True)
@@ -99,5 +96,5 @@ def number_peaks(kept: KeptOnDisk, blocks: tuple[Block, ...], stack: Stack) -> F
     for start, stop in zip(first, [*first[1:], len(order)], strict=False):
         rows = order[start:stop]
         own = {name: values[rows] for name, values in found.items()}
-        numbers[rows] = np.transpose(link_peaks(own, max_step=_MOST_STEP_PER_PX))
+        numbers[rows] = np.transpose(link_peaks(own, max_step=MOST_STEP_PER_PX))
     return FollowedPeaks(kept, blocks, numbers, stack)
