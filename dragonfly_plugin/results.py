@@ -71,7 +71,7 @@ class SpectraMovie:
 
 @dataclass(frozen=True)
 class Curve:
-    """One drawing of a table: `y` against `x`, a line for each value of `by`, with labels of both axes."""
+    """One drawing of a table: column `y` against `x`, a line for each value of `by`, labels of both axes."""
 
     x: str
     y: str
