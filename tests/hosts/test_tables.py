@@ -1,4 +1,4 @@
-"""Tables of menu items as files: nothing overwritten, nothing half-written, and said where matplotlib lacks."""
+"""Tables of menu items as files: nothing overwritten or half-written; without matplotlib, numbers alone."""
 
 import csv
 
@@ -36,7 +36,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_without_matplotlib_the_numbers_are_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    monkeypatch.setattr(tables, "find_spec", lambda _: None)
     assert [path.suffix for path in tables.save_table(areas(), tmp_path)] == [".csv"]
 
 
