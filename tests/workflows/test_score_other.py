@@ -3,7 +3,9 @@
 import numpy as np
 from PIL import Image
 
+from temflux.engine.learn.task import Task
 from temflux.engine.workflows.score import score_model
+from temflux.engine.workflows.scoring.calibration import disagree
 from temflux.engine.workflows.scoring.settings import ScoreSettings
 
 from .scored import make_dataset, make_model
@@ -22,3 +24,10 @@ def test_disagreement_is_drawn_beside_the_error(tmp_path):
     picture = np.asarray(Image.open(tmp_path / "both" / "disagreement.png").convert("RGB"))
     assert picture.shape[1] > 1000
     assert picture.std() > 0
+
+
+def test_disagreement_is_counted_at_the_models_threshold():
+    maps = [np.full((2, 2, 1), 0.6), np.full((2, 2, 1), 0.8)]
+    task = Task("Mask", 1, ("inside",), 12.0)
+    assert disagree(maps, task)["differing_share"] == 0
+    assert disagree(maps, task, threshold=0.7)["differing_share"] == 1

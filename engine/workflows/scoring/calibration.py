@@ -105,7 +105,7 @@ class CalibrationCount:
         ]
 
 
-def disagree(maps: list[np.ndarray], task: Task) -> dict[str, float]:
+def disagree(maps: list[np.ndarray], task: Task, *, threshold: float = 0.5) -> dict[str, float]:
     """Measure where models disagree on one image.
 
     Parameters
@@ -114,6 +114,8 @@ def disagree(maps: list[np.ndarray], task: Task) -> dict[str, float]:
         Maps of two models or more.
     task : Task
         What they find.
+    threshold : float
+        Probabilities above this are marked, where there is no class for the background.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def disagree(maps: list[np.ndarray], task: Task) -> dict[str, float]:
     >>> disagree(maps, Task("Mask", 1, ("inside",), 12.0))
     {'differing_share': 0.25, 'deviation': 0.125}
     """
-    deviation, differing = map_disagreement(maps, threshold=None if task.has_background else 0.5)
+    deviation, differing = map_disagreement(maps, threshold=None if task.has_background else threshold)
     return {"differing_share": differing, "deviation": float(deviation.mean())}
 
 

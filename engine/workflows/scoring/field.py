@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...learn.judges import Found, Judge, Truth
+from ...learn.judges import ColumnJudge, Found, Judge, MaskJudge, Truth
 from ...learn.model_cards import ModelCard
 from .calibration import CalibrationCount, disagree
 from .images import Looker, Shot, Shots, evenly, outside_trained
@@ -77,7 +77,11 @@ class Field:
         maps = {name: look(image, truth.sampling_A) for name, look in self.lookers.items()}
         first = maps[self.name]
         self.calibration.add(first, truth)
-        extra = disagree(list(maps.values()), self.shots.task) if len(maps) > 1 else {}
+        extra: dict[str, float] = {}
+        if len(maps) > 1:
+            judge = self.judge
+            threshold = judge.threshold if isinstance(judge, MaskJudge | ColumnJudge) else 0.5
+            extra = disagree(list(maps.values()), self.shots.task, threshold=threshold)
         for name, look in self.lookers.items():
             judge = self.judges[name]
             found = judge.find(maps[name], truth.sampling_A)
