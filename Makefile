@@ -9,13 +9,18 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,check]"
 	touch $@
 
+# The windows that menu items live in: Qt is large, and the demo needs none of it.
+.venv/hosts: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[napari]"
+	touch $@
+
 demo: .venv/ready
 	$(BIN)/temflux demo --out demo
 
-test: .venv/ready
+test: .venv/hosts
 	$(BIN)/python -m pytest -n 2
 
-test-long: .venv/ready
+test-long: .venv/hosts
 	$(BIN)/python -m pytest -n 2 -m long
 
 # The folders engine, batch, dragonfly_plugin and models are the packages temflux.engine, …: mypy sees them so.
@@ -26,11 +31,24 @@ build/types/temflux: .venv/ready
 	ln -sfn $(CURDIR)/dragonfly_plugin $@/dragonfly_plugin
 	ln -sfn $(CURDIR)/models $@/models
 
-check: .venv/ready build/types/temflux
+# What a host's own Python has, with nothing of temflux beside it. NumPy 1.24 runs on no Python above 3.11.
+LIGHT_PYTHON ?= $(firstword $(foreach python,python3.10 python3.11 $(PYTHON),\
+	$(shell $(python) -c "import sys; print('$(python)' * (sys.version_info < (3, 12)))" 2>/dev/null)))
+.venv-light/ready: constraints-light.txt
+	@test -n "$(LIGHT_PYTHON)" || { echo "make check needs Python 3.10 or 3.11: make check LIGHT_PYTHON=…"; exit 1; }
+	$(LIGHT_PYTHON) -m venv .venv-light
+	.venv-light/bin/python -m pip install --quiet --upgrade "pip>=24"
+	.venv-light/bin/python -m pip install --quiet --requirement constraints-light.txt
+	touch $@
+
+check: .venv/hosts .venv-light/ready build/types/temflux
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/house -q
+	rm -rf build/light && mkdir -p build/light
+	$(BIN)/python -m tests.hosts.light_half store build/light
+	.venv-light/bin/python -m tests.hosts.light_half check build/light
 
 # What the benches measure beside; the project itself needs none of it.
 .venv/peers: .venv/ready
@@ -49,10 +67,11 @@ zoo: .venv/ready
 $(ZOO):
 	@true
 
-screenshots: .venv/ready
+screenshots: .venv/hosts
 	$(BIN)/python docs/screenshots.py
 	$(BIN)/python docs/simulated.py
 	$(BIN)/python docs/networks.py
+	$(BIN)/python docs/dragonfly.py
 
 clean:
-	rm -rf .venv build demo
+	rm -rf .venv .venv-light build demo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -40,6 +40,9 @@ _STRUCTURES = {
     "oxide": "Oxide crystals with oxygen vacancies, for the occupancy of columns.",
     "file": "Flakes or slabs of the crystals in a structure file or folder.",
 }
+# Groups of commands of other shells, found by name alone: this one imports none of them.
+_ADDED = "temflux.commands"
+_ADDED_HELP = {"menus": "Menu items inside Dragonfly: install, remove, check."}
 # What is true of a command that was stopped; of those not here, that the same command goes on.
 _STOPPED = {
     "train": "stopped; finished epochs are kept, run the same command with --restart to go on",
@@ -47,6 +50,7 @@ _STOPPED = {
     "info": "stopped",
     "models": "stopped",
     "parameters": "stopped",
+    "menus": "stopped; nothing is kept, run the same command to start again",
 }
 
 
@@ -71,6 +75,8 @@ def make_app() -> App:
     for name, what in _STRUCTURES.items():
         structures.command(f"temflux.batch.making:structures_{name}", name=name, help=what)
     app.command(structures)
+    for added in entry_points(group=_ADDED):
+        app.command(added.value, name=added.name, help=_ADDED_HELP.get(added.name, added.value))
     return app
 
 

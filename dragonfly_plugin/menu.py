@@ -15,7 +15,12 @@ from temflux.engine.base.errors import DataError
 from temflux.engine.base.stack import Stack
 from temflux.engine.base.tables import Columns, stack_columns
 from temflux.engine.images.clean import finite_frame
-from temflux.engine.measure.connectivity import MovieInstances, events_of_runs
+from temflux.engine.measure.connectivity import (
+    MovieInstances,
+    events_of_runs,
+    instances_of_runs,
+    place_events,
+)
 from temflux.engine.measure.fourier import (
     MOST_STEP_PER_PX,
     crop_size,
@@ -194,7 +199,7 @@ def measure_particles(selection: Selection, _: float = 0.0) -> Work:
         raise DataError("no pixel is marked in any frame; choose another object")
     order = np.lexsort((columns["frame"], columns["particle"]))
     columns = {name: values[order] for name, values in columns.items()}
-    curve = _over_time(columns, "area_nm2", "particle", "area [nm²]")
+    curve = over_time(columns, "area_nm2", "particle", "area [nm²]")
     return Table("particle properties", columns, (curve,), names)
 
 
@@ -242,8 +247,8 @@ def follow_peaks(selection: Selection, _: float = 0.0) -> Work:
         "d_nm": 1 / q_per_nm,
     }
     curves = (
-        _over_time(columns, "intensity", "peak", "intensity / greatest"),
-        _over_time(columns, "angle_deg", "peak", "angle [°]"),
+        over_time(columns, "intensity", "peak", "intensity / greatest"),
+        over_time(columns, "angle_deg", "peak", "angle [°]"),
     )
     return Table(f"{particle.name}: Fourier peaks", columns, curves, _name_peaks(columns))
 
@@ -264,7 +269,7 @@ def tell_events(selection: Selection, _: float = 0.0) -> Work:
     Returns
     -------
     Table
-        A row for each event.
+        A row for each event, with its place: the particle's centre, or its last.
     """
     check_selection(selection)
     (particle,) = selection.particles
@@ -273,11 +278,14 @@ def tell_events(selection: Selection, _: float = 0.0) -> Work:
     for frame in range(masks.n_frames):
         runs.append(runs_of_labels(masks.read(frame, frame + 1)[0]))
         yield Step("comparing frames", frame + 1, masks.n_frames)
-    events = events_of_runs(runs)
+    events, instances = events_of_runs(runs), instances_of_runs(runs)
+    y_px, x_px = place_events({**instances, "particle": instances["label"]}, events)
     columns = {
         "frame": events["frame"],
         "time_s": times_s_of(masks)[events["frame"]],
         **{name: events[name] for name in ("event", "particle", "other")},
+        "y_px": y_px,
+        "x_px": x_px,
     }
     return Table(f"{particle.name}: events", columns)
 
@@ -371,7 +379,8 @@ def _spectrum(particle: Particle, image: Stack, rows: Columns, row: int, size: i
     return particle_spectrum(_frame(image, frame), particle.mask(frame), centre=centre, size=size)
 
 
-def _over_time(columns: Columns, y: str, by: str, y_label: str) -> Curve:
+def over_time(columns: Columns, y: str, by: str, y_label: str) -> Curve:
+    """Draw a column against the time, or the frame's number where a time is not known."""
     timed = bool(np.isfinite(columns["time_s"]).all())
     return Curve("time_s" if timed else "frame", y, by, "time [s]" if timed else "frame", y_label)
 

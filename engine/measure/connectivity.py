@@ -235,15 +235,68 @@ def events_of_runs(runs: Sequence[np.ndarray]) -> Columns:
     ['death', 'birth']
     """
     before = _NO_RUNS
-    instances = [_in_frame(0, locate_runs(_NO_RUNS))]
     overlaps = [overlaps_in_frame(0, 1, _NO_RUNS, _NO_RUNS)]
     for frame, now in enumerate(runs):
-        instances.append(_in_frame(frame, locate_runs(now)))
         overlaps.append(overlaps_in_frame(frame, 1, before, now))
         before = now
-    found = stack_columns(instances)
+    found = instances_of_runs(runs)
     named = {name: found[name] for name in ("frame", "label")} | {"area_px": found["area_px2"]}
     return track_events(named, stack_columns(overlaps), n_frames=len(runs))
+
+
+def instances_of_runs(runs: Sequence[np.ndarray]) -> Columns:
+    """List the instances of a movie of labels, given as runs.
+
+    Parameters
+    ----------
+    runs : sequence of arrays (n, 4), integer
+        As in `events_of_runs`.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        frame, label, area_px2, y_px, x_px; by frame, then label.
+
+    Examples
+    --------
+    >>> instances_of_runs([np.array([[2, 0, 3, 7]])])["x_px"].tolist()
+    [1.0]
+    """
+    tables = [_in_frame(0, locate_runs(_NO_RUNS))]
+    tables += [_in_frame(frame, locate_runs(now)) for frame, now in enumerate(runs)]
+    return stack_columns(tables)
+
+
+def place_events(instances: Columns, events: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Say where events happen: at the particle, or where it was last seen.
+
+    Parameters
+    ----------
+    instances : dict of arrays (n,): frame, particle, y_px, x_px
+        Every particle in every frame that it is in, in any order.
+    events : dict of arrays (k,): frame, particle
+        When, and to which; no frame before the particle's first.
+
+    Returns
+    -------
+    y_px, x_px : arrays (k,), float64
+        Centres [px].
+
+    Examples
+    --------
+    >>> where = {"y_px": np.array([4.0]), "x_px": np.array([5.0])}
+    >>> seen = {"frame": np.array([0]), "particle": np.array([1]), **where}
+    >>> place_events(seen, {"frame": np.array([1]), "particle": np.array([1])})[1].tolist()
+    [5.0]
+    """
+    n_frames = 1 + max(int(table["frame"].max(initial=0)) for table in (instances, events))
+    keys, wanted = (
+        np.asarray(table["particle"], np.int64) * n_frames + table["frame"] for table in (instances, events)
+    )
+    order = np.argsort(keys)
+    rows = order[np.searchsorted(keys[order], wanted, side="right") - 1]
+    y, x = (np.asarray(instances[name], np.float64)[rows] for name in ("y_px", "x_px"))
+    return y, x
 
 
 def overlaps_in_frame(frame: int, lag: int, earlier: np.ndarray, runs: np.ndarray) -> Columns:

@@ -133,6 +133,8 @@ def test_a_particle_that_vanishes_is_told():
         "event": ["death"],
         "particle": [7],
         "other": [0],
+        "y_px": [3.5],
+        "x_px": [3.5],
     }
 
 
