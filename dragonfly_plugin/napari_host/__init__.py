@@ -1,0 +1,1 @@
+"""The adapter for napari: its layers in, its layers and docks out; nothing is computed here."""

@@ -1,0 +1,41 @@
+"""What napari's tests share: commands chosen as the menus choose them, and messages read."""
+
+from temflux.engine.base.stack import Stack
+from tests.movies import FRAME_S, PIXEL_NM
+
+SCALE = (FRAME_S, PIXEL_NM, PIXEL_NM)
+UNITS = ("s", "nm", "nm")
+
+
+def calibrated(array, name):
+    return Stack.from_array(array, pixel_nm=PIXEL_NM, frame_s=FRAME_S, name=name)
+
+
+def choose(command, qtbot):
+    """Choose a command of the menus, and wait for its work to end; None where none began."""
+    running = begin(command)
+    if running is not None:
+        wait_for(running, qtbot)
+    return running
+
+
+def begin(command):
+    from napari._app_model import get_app_model
+
+    return get_app_model().commands.execute_command(command).result()
+
+
+def wait_for(running, qtbot):
+    with qtbot.waitSignal(running.ended, timeout=60_000):
+        pass
+
+
+def messages():
+    """All that the window has told the user, with the kind of each message."""
+    from napari.utils.notifications import notification_manager
+
+    return [(str(record.severity), record.message) for record in notification_manager.records]
+
+
+def units_of(layer):
+    return [f"{unit:~}" for unit in layer.units]
