@@ -84,8 +84,8 @@ def describe_origin(trained: TrainedModel) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from ..learn.model_cards import ModelCard
-    >>> from ..learn.trained import NetworkSpec
+    >>> from temflux.engine.learn.model_cards import ModelCard
+    >>> from temflux.engine.learn.trained import NetworkSpec
     >>> describe_origin(TrainedModel(NetworkSpec("compact"), ModelCard("mine"), {}))["name"]
     'mine'
     """
@@ -124,8 +124,8 @@ def open_other(trained: TrainedModel, reading: Reading, settings: PredictSetting
 
     Examples
     --------
-    >>> from ..learn.model_cards import ModelCard
-    >>> from ..learn.trained import NetworkSpec
+    >>> from temflux.engine.learn.model_cards import ModelCard
+    >>> from temflux.engine.learn.trained import NetworkSpec
     >>> spec = NetworkSpec("compact", {"in_channels": 1, "out_channels": 1})
     >>> mine = TrainedModel(spec, ModelCard("mine"), {})
     >>> open_other(mine, choose_reading(mine), PredictSettings()) is None

@@ -165,8 +165,8 @@ def check_fit(trained: TrainedModel, task: Task, folder: Path) -> None:
 
     Examples
     --------
-    >>> from ..learn.model_cards import ModelCard
-    >>> from ..learn.trained import NetworkSpec
+    >>> from temflux.engine.learn.model_cards import ModelCard
+    >>> from temflux.engine.learn.trained import NetworkSpec
     >>> spec = NetworkSpec("compact", {"in_channels": 3, "out_channels": 1})
     >>> trained = TrainedModel(spec, ModelCard("mine", label="Mask"), {})
     >>> check_fit(trained, Task("Mask", 1, ("inside",), 12.0), Path("set"))  # doctest: +ELLIPSIS
@@ -209,8 +209,8 @@ def outside_trained(trained: TrainedModel, drawn: Mapping[str, Any]) -> list[str
 
     Examples
     --------
-    >>> from ..learn.model_cards import ModelCard
-    >>> from ..learn.trained import NetworkSpec
+    >>> from temflux.engine.learn.model_cards import ModelCard
+    >>> from temflux.engine.learn.trained import NetworkSpec
     >>> card = ModelCard("mine", ranges={"defocus_A": (0.0, 50.0)})
     >>> trained = TrainedModel(NetworkSpec("compact", {"in_channels": 2}), card, {})
     >>> outside_trained(trained, {"defocus_A": 10.0, "defocus_2_A": 60.0})
@@ -243,8 +243,8 @@ def values_seen(trained: TrainedModel, drawn: Mapping[str, Any]) -> dict[str, An
 
     Examples
     --------
-    >>> from ..learn.model_cards import ModelCard
-    >>> from ..learn.trained import NetworkSpec
+    >>> from temflux.engine.learn.model_cards import ModelCard
+    >>> from temflux.engine.learn.trained import NetworkSpec
     >>> card = ModelCard("mine", ranges={"blur_A": (0.0, 0.5)})
     >>> values_seen(TrainedModel(NetworkSpec("compact"), card, {}), {"blur_A": 0.7, "defocus_A": 10.0})
     {'blur_A': 0.7}
