@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PICTURES = ("png", "svg")
 _DOTS_PER_INCH = 200
 _INCHES_WIDE, _INCHES_HIGH = 6.4, 2.8
+# A longer wait than so many usual ones is a gap.
+_GAP_STEPS = 1.5
 # More lines than this hide each other: the largest are drawn, the table has them all.
 _LINES_AT_MOST = 20
 
@@ -86,12 +88,14 @@ def _draw_curve(ax: Axes, table: Table, curve: Curve) -> None:
     columns = table.columns
     drawn = _largest(table, curve)
     colours = colormaps["viridis"](np.linspace(0, 0.9, len(drawn)))
+    steps = np.diff(np.unique(columns[curve.x]))
+    step = float(np.median(steps)) if len(steps) else np.inf
     for value, colour in zip(drawn, colours, strict=True):
         rows = columns[curve.by] == value
         order = np.argsort(columns["frame"][rows], kind="stable")
         x, y, frame = (columns[name][rows][order] for name in (curve.x, curve.y, "frame"))
-        # A line over frames in which there is nothing would show what was not measured.
-        gaps = np.flatnonzero(np.diff(frame) > 1) + 1
+        # A line over frames without the particle, or while the beam was off, would show what nobody measured.
+        gaps = np.flatnonzero((np.diff(frame) > 1) | (np.diff(x) > _GAP_STEPS * step)) + 1
         x, y = np.insert(x.astype(float), gaps, np.nan), np.insert(y.astype(float), gaps, np.nan)
         ax.plot(x, y, color=colour, lw=1.2, marker=".", ms=3, label=table.names.get(value, str(value)))
     ax.set_ylabel(curve.y_label)

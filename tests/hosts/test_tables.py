@@ -61,6 +61,17 @@ def test_lines_stop_where_nothing_was_measured():
     assert np.isnan(line.get_ydata()).tolist() == [False, False, True, False]
 
 
+def test_lines_stop_while_the_beam_was_off():
+    from matplotlib.figure import Figure
+
+    table = areas(1, frames=(0, 1, 2, 3, 4))
+    table.columns["time_s"] = np.array([0, 0.5, 1.0, 6.0, 6.5])
+    figure = Figure()
+    tables.draw_table(table, figure)
+    (line,) = figure.axes[0].get_lines()
+    assert np.isnan(line.get_ydata()).tolist() == [False, False, False, True, False, False]
+
+
 def test_many_lines_are_thinned_to_the_largest_and_said():
     from matplotlib.figure import Figure
 
