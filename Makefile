@@ -11,7 +11,7 @@ BIN := .venv/bin
 
 # The windows that menu items live in: Qt is large, and the demo needs none of it.
 .venv/hosts: .venv/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[napari]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[napari,test-napari]"
 	touch $@
 
 demo: .venv/ready
@@ -71,6 +71,7 @@ screenshots: .venv/hosts
 	$(BIN)/python docs/screenshots.py
 	$(BIN)/python docs/simulated.py
 	$(BIN)/python docs/networks.py
+	$(BIN)/python docs/hosts.py
 	$(BIN)/python docs/dragonfly.py
 
 clean:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -90,25 +89,48 @@ class PaintedFrames:
         return np.stack([self.paint(frame) for frame in range(start, stop)])
 
 
+@dataclass(frozen=True)
+class SlicedFrames:
+    """Frames that are read by slicing, as Dask asks for them."""
+
+    frames: Frames
+    ndim: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns (T, Y, X)."""
+        return self.frames.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel."""
+        return self.frames.dtype
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        numbers = np.arange(self.shape[0])[first]
+        if numbers.ndim == 0:
+            return self.frames.read(int(numbers), int(numbers) + 1)[(0, *rest)]
+        if not numbers.size:
+            return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
+        low, high = int(numbers.min()), int(numbers.max()) + 1
+        frames = self.frames.read(low, high)
+        whole = np.array_equal(numbers, np.arange(low, high))
+        return (frames if whole else frames[numbers - low])[(slice(None), *rest)]
+
+
 def lazy_array(stack: Stack) -> dask.array.Array:
     """Make an array (T, Y, X) of a movie whose frames are read when they are looked at, a chunk each."""
     import dask.array
 
     frames, rows, columns = stack.shape
-    return dask.array.map_blocks(
-        partial(_read_block, stack.frames),
+    return dask.array.from_array(
+        SlicedFrames(stack.frames),
         chunks=((1,) * frames, (rows,), (columns,)),
-        dtype=stack.dtype,
-        meta=np.empty((0, 0, 0), stack.dtype),
-        # Made of the function otherwise, by going through all that it holds.
+        # Made of the frames otherwise, by going through all that they hold.
         name=f"temflux-{uuid4().hex}",
+        meta=np.empty((0, 0, 0), stack.dtype),
     )
-
-
-def _read_block(frames: Frames, block_info: Mapping[Any, Any] | None = None) -> np.ndarray:
-    assert block_info is not None
-    start, stop = block_info[None]["array-location"][0]
-    return frames.read(start, stop)
 
 
 def calibration_of(stack: Stack) -> dict[str, Any]:

@@ -144,8 +144,13 @@ def make_layers(layers: list[LayerData]) -> list[Layer]:
 
 def add_layers(viewer: napari.Viewer, layers: list[Layer]) -> None:
     """Add layers to the window, which gives a name that is taken a number."""
+    from qtpy.QtCore import QEventLoop
+    from qtpy.QtWidgets import QApplication
+
     for layer in layers:
         viewer.add_layer(layer)
+        # Each takes a tenth of a second of the window's thread: it draws in between.
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
 
 
 def show_spectra(viewer: napari.Viewer, layer: Layer) -> napari.Viewer:

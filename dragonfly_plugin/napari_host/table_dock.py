@@ -22,7 +22,9 @@ from ..results import Table
 from ..tables import draw_table, save_table
 from .running import telling_errors
 
-_HEIGHT_PX = 280
+# Low, so that most of the window stays the movie's; both grow with the dock.
+_FIGURE_IN = (6.0, 2.4)
+_LEAST_HEIGHT_PX = 200
 
 
 class TableDock(QWidget):
@@ -39,7 +41,6 @@ class TableDock(QWidget):
         self.table = table
         rows = QTableView()
         rows.setModel(Rows(table, rows))
-        rows.setAlternatingRowColors(True)
         rows.verticalHeader().hide()
         # Of what is in sight: tables may have millions of rows.
         rows.horizontalHeader().setResizeContentsPrecision(0)
@@ -56,15 +57,17 @@ class TableDock(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(split)
         layout.addWidget(save, alignment=Qt.AlignmentFlag.AlignRight)
-        self.setMinimumHeight(_HEIGHT_PX)
+        self.setMinimumHeight(_LEAST_HEIGHT_PX)
 
     def _drawing(self) -> QWidget:
         from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(layout="constrained", facecolor="white")
+        figure = Figure(figsize=_FIGURE_IN, layout="constrained", facecolor="white")
         draw_table(self.table, figure)
-        return FigureCanvasQTAgg(figure)
+        canvas = FigureCanvasQTAgg(figure)
+        canvas.setMinimumSize(0, 0)
+        return canvas
 
     def ask_and_save(self) -> None:
         """Ask for a folder and save everything there; nothing is overwritten."""

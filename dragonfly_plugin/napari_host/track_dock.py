@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from temflux.engine.workflows.track import TrackResult
 
 _TITLE = "temflux track"
+_LEAST_WIDTH_PX = 360
 _WRONG = "color: #ff6b6b"
 
 
@@ -95,6 +96,7 @@ class TrackDock(QWidget):
         layout.addWidget(self.message)
         layout.addWidget(self.bar)
         layout.addLayout(buttons)
+        self.setMinimumWidth(_LEAST_WIDTH_PX)
 
     def start(self) -> Running | None:
         """Track the movie chosen; the work under way, or None after a message."""

@@ -38,12 +38,10 @@ def viewer(request, monkeypatch):
     """A window of napari's; without OpenGL it draws nothing, and all else of it works."""
     pytest.importorskip("napari", reason="napari is not installed; the extra napari brings it")
     from napari.utils.notifications import notification_manager
-    from qtpy.QtGui import QOpenGLContext
-    from vispy.gloo import gl
+
+    from tests.hosts.napari_window import stand_in_for_opengl
 
     make = request.getfixturevalue("make_napari_viewer")
+    stand_in_for_opengl(monkeypatch.setattr)
     notification_manager.records.clear()
-    if not QOpenGLContext().create():
-        known = {gl.GL_EXTENSIONS: ""}
-        monkeypatch.setattr(gl, "glGetParameter", lambda name: known.get(name, 2048))
     return make()

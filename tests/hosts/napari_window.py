@@ -39,3 +39,15 @@ def messages():
 
 def units_of(layer):
     return [f"{unit:~}" for unit in layer.units]
+
+
+def stand_in_for_opengl(replace=setattr):
+    """Where there is no OpenGL, answer what layers ask of it: nothing is drawn, all else works."""
+    from qtpy.QtGui import QOpenGLContext
+    from qtpy.QtWidgets import QApplication
+    from vispy.gloo import gl
+
+    QApplication.instance() or QApplication([])
+    if not QOpenGLContext().create():
+        known = {gl.GL_EXTENSIONS: ""}
+        replace(gl, "glGetParameter", lambda name: known.get(name, 2048))

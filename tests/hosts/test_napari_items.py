@@ -276,3 +276,26 @@ def test_the_page_is_opened(monkeypatch, answers, qtbot):
     choose("temflux.page", qtbot)
     assert opened[0].endswith("discs/page.html")
     assert "<html" in Path(opened[0]).read_text(encoding="utf-8").lower()
+
+
+@pytest.mark.usefixtures("viewer")
+def test_the_dialog_takes_numbers_above_nought_alone(qtbot):
+    from qtpy.QtWidgets import QDialogButtonBox, QLabel
+
+    from temflux.dragonfly_plugin.menu import Question
+    from temflux.dragonfly_plugin.napari_host.asking import NumbersDialog, ask_numbers
+
+    questions = [Question("Least distance", "nm", 2.0), Question("Side of a pixel", "nm", 0.1)]
+    dialog = NumbersDialog(None, "Label", questions)
+    qtbot.addWidget(dialog)
+    assert [label.text() for label in dialog.findChildren(QLabel)] == [
+        "Least distance [nm]",
+        "Side of a pixel [nm]",
+    ]
+    assert dialog.numbers() == [2.0, 0.1]
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.Ok)
+    for text, good in (("0.0123", True), ("0", False), ("-1", False), ("", False), ("1e-2", True)):
+        dialog.fields[1].setText(text)
+        assert ok.isEnabled() == good, text
+    assert dialog.numbers() == [2.0, 0.01]
+    assert ask_numbers("Nothing", []) == []
