@@ -155,8 +155,14 @@ def run_batch(
 def _in_processes(jobs: int, function: Callable[[Any], Result], items: Sequence[Any]) -> Iterator[Result]:
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
         yield from Parallel(return_as="generator", pre_dispatch="2*n_jobs")(
-            delayed(function)(item) for item in items
+            delayed(_in_folder)(Path.cwd(), function, item) for item in items
         )
+
+
+def _in_folder(folder: Path, function: Callable[[Any], Result], item: Any) -> Result:
+    """Run in the folder that relative paths are meant in: a process outlives the call that it was made for."""
+    os.chdir(folder)
+    return function(item)
 
 
 def _one_by_one(movies: Sequence[Movie], one: _TrackOne, watcher: Watcher) -> Iterator[Outcome]:
