@@ -160,7 +160,7 @@ def _in_processes(jobs: int, function: Callable[[Any], Result], items: Sequence[
 
 
 def _in_folder(folder: Path, function: Callable[[Any], Result], item: Any) -> Result:
-    """Run in the folder that relative paths are meant in: a process outlives the call that it was made for."""
+    """Run in the folder that relative paths are meant in: processes outlive the call they were made for."""
     os.chdir(folder)
     return function(item)
 
