@@ -17,8 +17,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/temflux demo --out demo
 
+# The house's rules and the docstrings' examples are run by make check.
 test: .venv/hosts
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --ignore tests/house/test_house.py --ignore tests/house/test_examples.py
 
 test-long: .venv/hosts
 	$(BIN)/python -m pytest -n 2 -m long
@@ -45,7 +46,7 @@ check: .venv/hosts .venv-light/ready build/types/temflux
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/house -q
+	$(BIN)/python -m pytest tests/house/test_house.py tests/house/test_examples.py -q
 	rm -rf build/light && mkdir -p build/light
 	$(BIN)/python -m tests.hosts.light_half store build/light
 	.venv-light/bin/python -m tests.hosts.light_half check build/light

@@ -15,12 +15,7 @@ from temflux.engine.base.errors import DataError
 from temflux.engine.base.stack import Stack
 from temflux.engine.base.tables import Columns, stack_columns
 from temflux.engine.images.clean import finite_frame
-from temflux.engine.measure.connectivity import (
-    MovieInstances,
-    events_of_runs,
-    instances_of_runs,
-    place_events,
-)
+from temflux.engine.measure.connectivity import MovieInstances, history_of_runs, place_events
 from temflux.engine.measure.fourier import (
     MOST_STEP_PER_PX,
     crop_size,
@@ -278,8 +273,8 @@ def tell_events(selection: Selection, _: float = 0.0) -> Work:
     for frame in range(masks.n_frames):
         runs.append(runs_of_labels(masks.read(frame, frame + 1)[0]))
         yield Step("comparing frames", frame + 1, masks.n_frames)
-    events, instances = events_of_runs(runs), instances_of_runs(runs)
-    y_px, x_px = place_events({**instances, "particle": instances["label"]}, events)
+    instances, events = history_of_runs(runs)
+    y_px, x_px = place_events(instances, events)
     columns = {
         "frame": events["frame"],
         "time_s": times_s_of(masks)[events["frame"]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from temflux.engine.base.errors import CalibrationError, DataError
 from temflux.engine.base.stack import Frames, Stack
 
 from .host import HostError, from_host
+
+# Object, time step and (slices, rows, columns) to its voxels.
+Load = Callable[[Any, int, tuple[int, int, int]], np.ndarray]
 
 _NM_PER_M = 1e9
 _SQUARE_TOLERANCE = 0.01
@@ -88,8 +91,8 @@ def selection_of(chosen: Chosen) -> Selection:
     if len(chosen.channels) > 1:
         raise DataError(f"expected one image, got {len(chosen.channels)}; select the one that was marked")
     particles = [
-        *(_particle(roi, RoiFrames(roi)) for roi in chosen.rois),
-        *(_particle(multiroi, LabelFrames(multiroi)) for multiroi in chosen.multirois),
+        *(_particle(roi, roi_frames(roi)) for roi in chosen.rois),
+        *(_particle(multiroi, label_frames(multiroi)) for multiroi in chosen.multirois),
     ]
     image = stack_of(chosen.channels[0], ChannelFrames(chosen.channels[0])) if chosen.channels else None
     return Selection(tuple(particles), image)
@@ -149,14 +152,23 @@ class ChannelFrames:
         return np.stack([self.channel.getNDArray(step)[0] for step in range(start, stop)])
 
 
-class _HeldSteps:
+class HeldSteps:
     """Frames of an object whose voxels the host hands out a whole time step at a time.
 
     The step last read is held: where Z is time, that is the movie, once, as the host gives it.
+
+    Parameters
+    ----------
+    grid : the host's object
+        ROI or multi-ROI.
+    load : callable
+        Object, time step and (slices, rows, columns) to the voxels of that shape.
+    dtype : dtype
+        Type of a pixel as it is read.
     """
 
-    def __init__(self, grid: Any) -> None:
-        self._grid = grid
+    def __init__(self, grid: Any, load: Load, dtype: np.dtype) -> None:
+        self._grid, self._load, self._dtype = grid, load, dtype
         self._held: tuple[int, np.ndarray] | None = None
 
     @property
@@ -164,20 +176,25 @@ class _HeldSteps:
         """Number of frames, rows and columns (T, Y, X)."""
         return movie_shape(self._grid)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel."""
+        return self._dtype
+
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read frames start (included) to stop (excluded) as an array (stop - start, Y, X)."""
         if time_axis(self._grid) == "Z":
-            return self._step(0)[start:stop]
-        return np.concatenate([self._step(step) for step in range(start, stop)])
+            return self._as_read(self._step(0)[start:stop])
+        return self._as_read(np.concatenate([self._step(step) for step in range(start, stop)]))
+
+    def _as_read(self, voxels: np.ndarray) -> np.ndarray:
+        return voxels != 0 if self._dtype.kind == "b" else voxels
 
     def _step(self, step: int) -> np.ndarray:
         if self._held is None or self._held[0] != step:
             self._held = None
-            self._held = (step, self._load(step))
+            self._held = (step, self._load(self._grid, step, self._size()))
         return self._held[1]
-
-    def _load(self, step: int) -> np.ndarray:
-        raise NotImplementedError
 
     def _size(self) -> tuple[int, int, int]:
         """Slices, rows and columns of a time step."""
@@ -185,43 +202,33 @@ class _HeldSteps:
         return (frames if time_axis(self._grid) == "Z" else 1), rows, columns
 
 
-class RoiFrames(_HeldSteps):
-    """Masks of a ROI."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of a pixel."""
-        return np.dtype(bool)
-
-    def _load(self, step: int) -> np.ndarray:
-        marked = _roi_array(self._grid, step)
-        if marked.shape == (0,):
-            # So the host says that nothing is marked.
-            return np.zeros(self._size(), bool)
-        if marked.shape != self._size():
-            raise HostError(f"{self._grid.getTitle()}: expected voxels {self._size()}, got {marked.shape}")
-        return marked
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read masks of frames start (included) to stop (excluded), an array (stop - start, Y, X)."""
-        return super().read(start, stop) != 0
+def roi_frames(roi: Any) -> HeldSteps:
+    """Give the frames of a ROI as masks."""
+    return HeldSteps(roi, _load_roi, np.dtype(bool))
 
 
-class LabelFrames(_HeldSteps):
-    """Labels of a multi-ROI, from 1."""
+def label_frames(multiroi: Any) -> HeldSteps:
+    """Give the frames of a multi-ROI as labels, from 1."""
+    return HeldSteps(multiroi, _load_labels, np.dtype(np.uint16))
 
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of a pixel."""
-        return np.dtype(np.uint16)
 
-    def _load(self, step: int) -> np.ndarray:
-        handle = self._grid.getAsArray(step, None)
-        try:
-            # A copy: the handle's memory is not ours once it is deleted.
-            return np.array(handle.getAsNDArray(), np.uint16).reshape(self._size())
-        finally:
-            handle.deleteObject()
+def _load_roi(roi: Any, step: int, size: tuple[int, int, int]) -> np.ndarray:
+    marked = _roi_array(roi, step)
+    if marked.shape == (0,):
+        # So the host says that nothing is marked.
+        return np.zeros(size, bool)
+    if marked.shape != size:
+        raise HostError(f"{roi.getTitle()}: expected voxels {size}, got {marked.shape}")
+    return marked
+
+
+def _load_labels(multiroi: Any, step: int, size: tuple[int, int, int]) -> np.ndarray:
+    handle = multiroi.getAsArray(step, None)
+    try:
+        # A copy: the handle's memory is not ours once it is deleted.
+        return np.array(handle.getAsNDArray(), np.uint16).reshape(size)
+    finally:
+        handle.deleteObject()
 
 
 def _particle(grid: Any, frames: Frames) -> Particle:

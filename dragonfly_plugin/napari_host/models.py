@@ -61,20 +61,22 @@ def mark_particles(stack: Stack, name: str) -> Generator[Step, None, tuple[list[
     layers : list of one Labels layer
         Marked pixels are 1.
     notes : tuple of str
-        In what the movie lies outside of what the model was trained on.
+        In what the movie lies outside of what the model was trained on, and frames that cannot be read.
     """
-    from temflux.engine.images.clean import finite_frame
     from temflux.engine.measure.runs import runs_of_labels
-    from temflux.engine.workflows.tracking.segmentation import choose_segmentation, read_frames
+    from temflux.engine.workflows.tracking.segmentation import choose_segmentation
+
+    from ..segmenting import mark_frames, say_unread
 
     # Networks take seconds to load; what the user sees meanwhile is what happens.
     yield Step(f"loading {name}", 0, stack.n_frames)
     segmentation = choose_segmentation(stack, f"model:{name}")
     runs: list[np.ndarray] = []
-    for index, frame in enumerate(read_frames(stack, 0, stack.n_frames)):
-        mask = np.zeros(stack.shape[1:], bool)
-        if frame is not None:
-            mask = segmentation.mask(index, finite_frame(frame)[0])
+    unread: list[int] = []
+    for index, found in enumerate(mark_frames(stack, segmentation)):
+        mask = np.zeros(stack.shape[1:], bool) if found is None else found
+        if found is None:
+            unread.append(index)
         # Runs take a hundredth of the room of pixels.
         runs.append(runs_of_labels(mask.astype(np.uint8)))
         yield Step(f"marking with {name}", index + 1, stack.n_frames)
@@ -82,7 +84,7 @@ def mark_particles(stack: Stack, name: str) -> Generator[Step, None, tuple[list[
     paint = partial(_paint_runs, runs, shape[1:])
     frames = PaintedFrames(paint, shape, np.dtype(np.int32))
     masks = replace(stack, frames=frames, name=f"{stack.name}, {name}", fingerprint="", missing=())
-    return make_layers([labels_layer(masks.name, masks)]), segmentation.notes
+    return make_layers([labels_layer(masks.name, masks)]), (*segmentation.notes, *say_unread(unread))
 
 
 def _paint_runs(runs: list[np.ndarray], shape: tuple[int, int], frame: int) -> np.ndarray:

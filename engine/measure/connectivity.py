@@ -208,7 +208,7 @@ def label_movie(
     return labels
 
 
-def events_of_runs(runs: Sequence[np.ndarray]) -> Columns:
+def history_of_runs(runs: Sequence[np.ndarray]) -> tuple[Columns, Columns]:
     """Tell what happens to the particles of a movie of labels, given as runs.
 
     Parameters
@@ -219,7 +219,9 @@ def events_of_runs(runs: Sequence[np.ndarray]) -> Columns:
 
     Returns
     -------
-    dict of arrays (k,)
+    instances : dict of arrays (n,)
+        frame, label, area_px2, y_px, x_px, particle (the label); by frame, then label.
+    events : dict of arrays (k,)
         frame, event (birth, death, split, merge), particle, other; as `link_instances` tells them.
 
     Raises
@@ -231,40 +233,20 @@ def events_of_runs(runs: Sequence[np.ndarray]) -> Columns:
     --------
     >>> from temflux.engine.measure.runs import runs_of_labels
     >>> frames = [np.array([[0, 1]]), np.array([[2, 0]])]
-    >>> events_of_runs([runs_of_labels(labels) for labels in frames])["event"].tolist()
+    >>> history_of_runs([runs_of_labels(labels) for labels in frames])[1]["event"].tolist()
     ['death', 'birth']
     """
     before = _NO_RUNS
+    tables = [_in_frame(0, locate_runs(_NO_RUNS))]
     overlaps = [overlaps_in_frame(0, 1, _NO_RUNS, _NO_RUNS)]
     for frame, now in enumerate(runs):
+        tables.append(_in_frame(frame, locate_runs(now)))
         overlaps.append(overlaps_in_frame(frame, 1, before, now))
         before = now
-    found = instances_of_runs(runs)
-    named = {name: found[name] for name in ("frame", "label")} | {"area_px": found["area_px2"]}
-    return track_events(named, stack_columns(overlaps), n_frames=len(runs))
-
-
-def instances_of_runs(runs: Sequence[np.ndarray]) -> Columns:
-    """List the instances of a movie of labels, given as runs.
-
-    Parameters
-    ----------
-    runs : sequence of arrays (n, 4), integer
-        As in `events_of_runs`.
-
-    Returns
-    -------
-    dict of arrays (n,)
-        frame, label, area_px2, y_px, x_px; by frame, then label.
-
-    Examples
-    --------
-    >>> instances_of_runs([np.array([[2, 0, 3, 7]])])["x_px"].tolist()
-    [1.0]
-    """
-    tables = [_in_frame(0, locate_runs(_NO_RUNS))]
-    tables += [_in_frame(frame, locate_runs(now)) for frame, now in enumerate(runs)]
-    return stack_columns(tables)
+    instances = stack_columns(tables)
+    named = {name: instances[name] for name in ("frame", "label")} | {"area_px": instances["area_px2"]}
+    events = track_events(named, stack_columns(overlaps), n_frames=len(runs))
+    return {**instances, "particle": instances["label"]}, events
 
 
 def place_events(instances: Columns, events: Columns) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from temflux.engine.base.errors import DataError, SettingsError
-from temflux.engine.measure.connectivity import MovieInstances, events_of_runs, label_movie
+from temflux.engine.measure.connectivity import MovieInstances, history_of_runs, label_movie
 from temflux.engine.measure.instances import label_instances
 from temflux.engine.measure.properties import measure_properties
 from temflux.engine.measure.runs import runs_of_labels
@@ -67,6 +67,11 @@ def test_centres_and_areas_are_the_measured_ones():
             np.testing.assert_array_equal(instances[name][rows][order], measured[name])
 
 
+def sorted_by_frame(instances):
+    """Particles by frame, then particle."""
+    return instances["particle"][np.lexsort((instances["particle"], instances["frame"]))].tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 5), st.just(9), st.just(9))))
 def test_events_of_labels_are_those_of_linking(masks):
@@ -75,7 +80,8 @@ def test_events_of_labels_are_those_of_linking(masks):
         movie.add(mask)
     instances, events = movie.link()
     painted = [runs_of_labels(movie.paint(t, instances)) for t in range(len(masks))]
-    told = events_of_runs(painted)
+    seen, told = history_of_runs(painted)
+    assert seen["particle"].tolist() == sorted_by_frame(instances)
     for name, values in events.items():
         assert told[name].tolist() == values.tolist(), name
 
@@ -83,7 +89,8 @@ def test_events_of_labels_are_those_of_linking(masks):
 def test_labels_are_trusted_where_they_do_not_overlap():
     first, second = np.zeros((2, 8, 8), int)
     first[0, 0] = second[7, 7] = 4
-    assert events_of_runs([runs_of_labels(frame) for frame in (first, second)])["event"].tolist() == []
+    _, events = history_of_runs([runs_of_labels(frame) for frame in (first, second)])
+    assert events["event"].tolist() == []
 
 
 def test_nothing_marked_is_no_error():
