@@ -53,7 +53,7 @@ class Running(QObject):
         self._bar = _Bar(total=1, desc=title, cancel_callback=self.stop)
         self.stepped.connect(self._draw)
         self._worker = create_worker(
-            self._run,
+            _Task(title, self._run),
             _connect={"finished": self._end},
             _start_thread=False,
         )
@@ -95,6 +95,19 @@ class Running(QObject):
                 tell_error(self._error)
         self.ended.emit()
         self.deleteLater()
+
+
+class _Task:
+    """What the thread runs, under its title: napari still names it when `Running` is deleted."""
+
+    def __init__(self, title: str, run: Callable[[], None]) -> None:
+        self._title, self._run = title, run
+
+    def __call__(self) -> None:
+        self._run()
+
+    def __repr__(self) -> str:
+        return self._title
 
 
 class _Bar(cancelable_progress):

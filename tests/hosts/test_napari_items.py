@@ -279,6 +279,19 @@ def test_the_page_is_opened(monkeypatch, answers, qtbot):
 
 
 @pytest.mark.usefixtures("viewer")
+def test_napari_can_name_work_that_is_gone(qtbot):
+    import shiboken6
+
+    from temflux.dragonfly_plugin.napari_host.running import Running
+
+    running = Running("Label", lambda _: None, lambda _: None)
+    task = running._worker._func
+    wait_for(running, qtbot)
+    qtbot.waitUntil(lambda: not shiboken6.isValid(running))
+    assert repr(task) == "Label"
+
+
+@pytest.mark.usefixtures("viewer")
 def test_the_dialog_takes_numbers_above_nought_alone(qtbot):
     from qtpy.QtWidgets import QDialogButtonBox, QLabel
 
