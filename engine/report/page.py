@@ -103,7 +103,7 @@ def write_report(
         alt=f"Number of particles, and {len(events)} events, against {shown.time_label}",
     )
     text = (
-        _environment()
+        page_templates()
         .get_template("page.html")
         .render(
             shown=shown,
@@ -155,7 +155,7 @@ def write_index(folder: Path, movies: Iterable[Mapping[str, Any]]) -> None:
     """
     rows = [_index_row(folder, movie) for movie in movies]
     text = (
-        _environment()
+        page_templates()
         .get_template("index.html")
         .render(
             movies=rows,
@@ -169,7 +169,19 @@ def write_index(folder: Path, movies: Iterable[Mapping[str, Any]]) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _environment() -> Environment:
+def page_templates() -> Environment:
+    """Open the templates of pages, with their filters.
+
+    Returns
+    -------
+    jinja2 Environment
+        Text in them is escaped; a name that is missing is an error.
+
+    Examples
+    --------
+    >>> page_templates().get_template("index.html").name
+    'index.html'
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

@@ -360,6 +360,7 @@ def _provenance(stack: Stack, settings: TrackSettings, segmentation: Segmentatio
     return {
         "temflux": version("temflux"),
         "source": stack.source,
+        "working_folder": str(Path.cwd()),
         "fingerprint": stack.fingerprint,
         "shape": list(stack.shape),
         "dtype": str(stack.dtype),
