@@ -17,12 +17,15 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/temflux demo --out demo
 
+# Where Qt cannot be loaded, pytest-qt would stop every test, not only those of windows.
+PYTEST = $(BIN)/python -m pytest $$($(BIN)/python -c "import PySide6.QtGui" 2>/dev/null || echo "-p no:pytest-qt")
+
 # The house's rules and the docstrings' examples are run by make check.
 test: .venv/hosts
-	$(BIN)/python -m pytest -n 2 --ignore tests/house/test_house.py --ignore tests/house/test_examples.py
+	$(PYTEST) -n 2 --ignore tests/house/test_house.py --ignore tests/house/test_examples.py
 
 test-long: .venv/hosts
-	$(BIN)/python -m pytest -n 2 -m long
+	$(PYTEST) -n 2 -m long
 
 # The folders engine, batch, dragonfly_plugin and models are the packages temflux.engine, …: mypy sees them so.
 build/types/temflux: .venv/ready
@@ -46,7 +49,7 @@ check: .venv/hosts .venv-light/ready build/types/temflux
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/house/test_house.py tests/house/test_examples.py -q
+	$(PYTEST) tests/house/test_house.py tests/house/test_examples.py -q
 	rm -rf build/light && mkdir -p build/light
 	$(BIN)/python -m tests.hosts.light_half store build/light
 	.venv-light/bin/python -m tests.hosts.light_half check build/light

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -33,10 +34,31 @@ def dragonfly(monkeypatch):
             assert bar._closed
 
 
+def why_no_window():
+    """Say what keeps windows from being made here; nothing does where this is empty."""
+    if find_spec("napari") is None:
+        return "napari is not installed; the extra napari brings it"
+    try:
+        import PySide6.QtGui  # noqa: F401
+    except ImportError as error:
+        # On a Linux without a desktop, say: libEGL.so.1 is missing.
+        return f"Qt cannot be loaded: {error}"
+    return ""
+
+
+if why_no_window():
+
+    @pytest.fixture
+    def qtbot():
+        """Stand in for pytest-qt, which `make test` then leaves out."""
+        pytest.skip(why_no_window())
+
+
 @pytest.fixture
 def viewer(request, monkeypatch):
     """A window of napari's; without OpenGL it draws nothing, and all else of it works."""
-    pytest.importorskip("napari", reason="napari is not installed; the extra napari brings it")
+    if why_no_window():
+        pytest.skip(why_no_window())
     from napari.utils.notifications import notification_manager
 
     from tests.hosts.napari_window import stand_in_for_opengl

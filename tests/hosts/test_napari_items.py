@@ -1,6 +1,7 @@
 """The menu items in napari: chosen by the commands of its menus, with the numbers of the batch."""
 
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -276,6 +277,27 @@ def test_the_page_is_opened(monkeypatch, answers, qtbot):
     choose("temflux.page", qtbot)
     assert opened[0].endswith("discs/page.html")
     assert "<html" in Path(opened[0]).read_text(encoding="utf-8").lower()
+
+
+def test_a_window_may_be_closed_while_work_runs(window, answers, qtbot, monkeypatch):
+    from temflux.dragonfly_plugin.napari_host import commands
+
+    begun, go_on = Event(), Event()
+
+    def wait(*given):
+        begun.set()
+        go_on.wait()
+        return drive(*given)
+
+    drive = commands.drive
+    monkeypatch.setattr(commands, "drive", wait)
+    answers.given.append([SEPARATION_NM])
+    running = begin("temflux.label")
+    assert begun.wait(60)
+    window.close()
+    with qtbot.waitSignal(running.ended, timeout=60_000):
+        go_on.set()
+    assert messages() == [("info", "Label by 2+1D Connectivity: stopped")]
 
 
 @pytest.mark.usefixtures("viewer")
