@@ -138,7 +138,7 @@ def find_peaks(
     centre = float(power[1:, size // 2 - int(inner) : size // 2 + int(inner) + 1][: int(inner) + 1].max())
     heights = np.sqrt(patches[:, 1, 1] * gain)[found]
     noise = heights * np.sqrt(threshold / (ratio * gain))[found]
-    keep = _outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter)
+    keep = outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter)
     keep = keep[np.hypot(*place[found][keep].T) >= least][: max_peaks // 2]
     place, ratio = place[found][keep], (ratio * gain)[found][keep]
     intensity = np.array([_window_mean(spectrum, y, x) for y, x in place])
@@ -221,6 +221,34 @@ def _candidates(
     return rows, columns, ratio[rows, columns], threshold[capped[rows, columns]]
 
 
+def noise_ring_edges(inner: float, outer: float, density: float) -> list[float]:
+    """Cut an annulus into rings that are as narrow as their number of independent values allows.
+
+    Parameters
+    ----------
+    inner, outer : float
+        Radii of the annulus [reciprocal px].
+    density : float
+        Independent values a point.
+
+    Returns
+    -------
+    list of float
+        Radii from `inner` to `outer`.
+
+    Examples
+    --------
+    >>> noise_ring_edges(8.0, 15.0, 1.0)
+    [8.0, 12.0, 15.0]
+    """
+    edges = [inner]
+    while edges[-1] < outer:
+        enough = _VALUES_PER_RING / (density * math.pi * edges[-1])
+        edges.append(edges[-1] + min(max(enough, 2.0), max(4.0, edges[-1] / 4)))
+    edges[-1] = outer
+    return edges
+
+
 def _noise_rings(
     power: np.ndarray, squared: np.ndarray, inner: float, outer: float, density: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -228,11 +256,7 @@ def _noise_rings(
 
     `density` is the number of independent values a point.
     """
-    edges = [inner]
-    while edges[-1] < outer:
-        enough = _VALUES_PER_RING / (density * math.pi * edges[-1])
-        edges.append(edges[-1] + min(max(enough, 2.0), max(4.0, edges[-1] / 4)))
-    edges[-1] = outer
+    edges = noise_ring_edges(inner, outer, density)
     ring_of = np.searchsorted(edges, np.sqrt(np.arange(int(outer**2) + 1)), side="right") - 1
     ring = np.clip(ring_of, 0, len(edges) - 2).astype(np.uint16)[squared]
     count = np.bincount(ring, minlength=len(edges) - 1)
@@ -278,27 +302,66 @@ def _vertex(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return shift, np.where(sound, np.exp(np.clip(rise, 0.0, math.log(2))), 1.0)
 
 
-def _outside_skirts(
+def outside_skirts(
     place: np.ndarray, height: np.ndarray, noise: np.ndarray, centre: float, diameter: float
 ) -> np.ndarray:
-    """Choose maxima, highest first, that the skirts of brighter ones and noise do not explain together.
+    """Choose maxima that the skirts of brighter ones and noise do not explain together.
 
-    Heights, the noise's threshold and the centre are amplitudes: they may add in phase. Returns indices.
+    Parameters
+    ----------
+    place : array (n, 2), float
+        Row and column of each maximum from zero frequency [reciprocal px]; of a pair one member.
+    height : array (n,), float
+        Amplitude of each.
+    noise : array (n,), float
+        Amplitude that noise alone may reach there.
+    centre : float
+        Amplitude of the central spot.
+    diameter : float
+        Width of the region over the side of the spectrum.
+
+    Returns
+    -------
+    array (m,), int64
+        Indices of those chosen, the highest first.
+
+    Notes
+    -----
+    All are amplitudes, since they may add in phase.
+
+    Examples
+    --------
+    >>> place = np.array([[0.0, 9.0], [0.0, 11.0], [9.0, 0.0]])
+    >>> outside_skirts(place, np.array([50.0, 7.0, 7.0]), np.full(3, 4.0), 0.0, 0.5).tolist()
+    [0, 2]
     """
-    bound = noise + centre * _skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 1.5
+    bound = noise + centre * skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 1.5
     chosen: list[int] = []
     while (above := height > bound).any():
         best = int(np.argmax(np.where(above, height, -1.0)))
         chosen.append(best)
         for sign in (1.0, -1.0):
-            bound += height[best] * _skirt(np.hypot(*(place - sign * place[best]).T) * diameter)
+            bound += height[best] * skirt(np.hypot(*(place - sign * place[best]).T) * diameter)
     return np.array(chosen, np.int64)
 
 
-def _skirt(distance: np.ndarray) -> np.ndarray:
-    """Bound the amplitude of a cut region's transform at a distance in units of one over its width.
+def skirt(distance: np.ndarray) -> np.ndarray:
+    """Bound the amplitude of a cut region's transform beside a peak of height 1.
 
-    A straight cut falls off as 2/(π·distance); the power 3/2 of that belongs to a round outline.
+    Parameters
+    ----------
+    distance : array, float
+        Distance from the peak in units of one over the region's width.
+
+    Returns
+    -------
+    array, float64
+        At most 1. A straight cut falls off as 2/(π·distance); the power 3/2 of that belongs to a round outline.
+
+    Examples
+    --------
+    >>> skirt(np.array([0.0, 2 / np.pi, 4 / np.pi])).tolist()
+    [1.0, 1.0, 0.5]
     """
     return 1.0 / np.maximum(1.0, math.pi / 2 * distance)
 

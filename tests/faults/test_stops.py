@@ -84,7 +84,7 @@ def test_an_output_path_that_is_a_file_is_said(tmp_path, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_batch_leaves_no_half_written_movie_and_goes_on(tmp_path, how):
-    movie = save_movie(tmp_path / "a.npz", n_frames=300, shape=(320, 400))
+    movie = save_movie(tmp_path / "a.npz", n_frames=80, shape=(320, 400))
     out = tmp_path / "out"
     command = [
         sys.executable,

@@ -49,7 +49,7 @@ def test_a_step_reaches_every_weight_and_steps_lower_the_loss(name):
     assert last < 0.7 * first
 
 
-@pytest.mark.parametrize("name", ["msdnet", "compact"])
+@pytest.mark.parametrize("name", ["msdnet", pytest.param("compact", marks=pytest.mark.long)])
 def test_compiled_steps_are_those_one_layer_at_a_time(name):
     images, masks = discs()
     losses = [
