@@ -138,7 +138,7 @@ def find_peaks(
     centre = float(power[1:, size // 2 - int(inner) : size // 2 + int(inner) + 1][: int(inner) + 1].max())
     heights = np.sqrt(patches[:, 1, 1] * gain)[found]
     noise = heights * np.sqrt(threshold / (ratio * gain))[found]
-    keep = outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter)
+    keep = _outside_skirts(place[found], heights, noise, math.sqrt(centre), diameter)
     keep = keep[np.hypot(*place[found][keep].T) >= least][: max_peaks // 2]
     place, ratio = place[found][keep], (ratio * gain)[found][keep]
     intensity = np.array([_window_mean(spectrum, y, x) for y, x in place])
@@ -302,38 +302,12 @@ def _vertex(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return shift, np.where(sound, np.exp(np.clip(rise, 0.0, math.log(2))), 1.0)
 
 
-def outside_skirts(
+def _outside_skirts(
     place: np.ndarray, height: np.ndarray, noise: np.ndarray, centre: float, diameter: float
 ) -> np.ndarray:
-    """Choose maxima that the skirts of brighter ones and noise do not explain together.
+    """Choose maxima, highest first, that the skirts of brighter ones and noise do not explain together.
 
-    Parameters
-    ----------
-    place : array (n, 2), float
-        Row and column of each maximum from zero frequency [reciprocal px]; of a pair one member.
-    height : array (n,), float
-        Amplitude of each.
-    noise : array (n,), float
-        Amplitude that noise alone may reach there.
-    centre : float
-        Amplitude of the central spot.
-    diameter : float
-        Width of the region over the side of the spectrum.
-
-    Returns
-    -------
-    array (m,), int64
-        Indices of those chosen, the highest first.
-
-    Notes
-    -----
-    All are amplitudes, since they may add in phase.
-
-    Examples
-    --------
-    >>> place = np.array([[0.0, 9.0], [0.0, 11.0], [9.0, 0.0]])
-    >>> outside_skirts(place, np.array([50.0, 7.0, 7.0]), np.full(3, 4.0), 0.0, 0.5).tolist()
-    [0, 2]
+    Heights, the noise's threshold and the centre are amplitudes: they may add in phase. Returns indices.
     """
     bound = noise + centre * skirt(np.hypot(place[:, 0], place[:, 1]) * diameter) ** 1.5
     chosen: list[int] = []
