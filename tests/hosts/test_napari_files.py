@@ -1,6 +1,8 @@
 """napari's manifest, and files of all kinds in and out of its window."""
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,21 @@ def test_the_demos_movie_is_a_sample(viewer):
     assert layer.data.shape == (40, 512, 512)
     assert units_of(layer) == list(UNITS)
     assert layer.metadata["temflux"].stack.dose_e_per_A2 is not None
+
+
+@pytest.mark.usefixtures("manifest")
+def test_what_the_items_work_with_is_there_before_the_first_click():
+    script = """
+import sys, threading
+from npe2 import PluginManager
+manager = PluginManager()
+manager.discover()
+assert "scipy" not in sys.modules
+manager.activate("temflux")
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+assert "temflux.dragonfly_plugin.menu" in sys.modules
+"""
+    # In a process of its own: here all is imported.
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -1,5 +1,8 @@
 """The dock "temflux track": drawn from the settings' model, and running what the command line runs."""
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 
@@ -124,3 +127,11 @@ def test_without_a_movie_it_says_so(dock):
     ((kind, text),) = messages()
     assert kind == "error"
     assert "drag a movie" in text
+
+
+@pytest.mark.usefixtures("qtbot")
+@pytest.mark.parametrize("name", ["preparing", "settings_form"])
+def test_examples_run(name):
+    module = importlib.import_module(f"temflux.dragonfly_plugin.napari_host.{name}")
+    assert doctest.testmod(module).attempted > 0
+    assert doctest.testmod(module).failed == 0

@@ -10,12 +10,17 @@ import pkgutil
 
 import pytest
 
-from temflux import engine
+from temflux import batch, dragonfly_plugin, engine, models
 
+# They need Qt or Dragonfly at their import.
+WINDOWS = ("napari_host", "dragonfly_host")
 NAMES = [
     module.name
-    for module in pkgutil.walk_packages(engine.__path__, "temflux.engine.")
-    if not module.ispkg and not module.name.rpartition(".")[2].startswith("kernels")
+    for package in (engine, models, batch, dragonfly_plugin)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.ispkg
+    and not module.name.rpartition(".")[2].startswith("kernels")
+    and not any(window in module.name for window in WINDOWS)
 ]
 
 
