@@ -32,7 +32,7 @@ _LIGHT = (
     "engine/__init__.py",
     "engine/base/*.py",
     "engine/images/*.py",
-    "engine/measure/*.py",
+    "engine/measure/**/*.py",
     "dragonfly_plugin/__init__.py",
     "dragonfly_plugin/menu.py",
     "dragonfly_plugin/results.py",

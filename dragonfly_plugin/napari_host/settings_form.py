@@ -149,7 +149,7 @@ def label_of(name: str) -> str:
     for end, unit in _UNITS.items():
         if name.endswith(f"_{end}"):
             return f"{name.removesuffix(f'_{end}').replace('_', ' ')} [{unit}]"
-    return name.replace("_", " ")
+    return name.rstrip("_").replace("_", " ")
 
 
 def limits_of(field: FieldInfo) -> dict[str, float]:

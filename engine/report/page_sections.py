@@ -43,7 +43,8 @@ def put_section(
     caption : str
         What the pictures and the table show.
     pictures : sequence of Picture
-        Its figures.
+        Its figures: wide ones, which have a narrow form or are photographs, one below the other; behind them
+        small ones side by side.
     table : pandas.DataFrame or None
         Its rows, the first of which are shown; units stand in the columns' names.
     files : sequence of str
@@ -80,7 +81,8 @@ def put_section(
             key=key,
             title=title,
             caption=caption,
-            pictures=pictures,
+            whole=[picture for picture in pictures if _takes_the_width(picture)],
+            beside=[picture for picture in pictures if not _takes_the_width(picture)],
             rows=rows,
             columns=columns,
             more=0 if table is None else len(table) - len(rows),
@@ -95,6 +97,10 @@ def put_section(
         text = text.replace(_PLACE, section + _PLACE, 1)
     with atomic_file(page) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _takes_the_width(picture: Picture) -> bool:
+    return bool(picture.narrow) or picture.wide.startswith("data:image/webp")
 
 
 def _as_text(table: pd.DataFrame | None) -> tuple[list[list[str]], list[tuple[str, str, bool]]]:

@@ -7,6 +7,7 @@ import tifffile
 
 from temflux.engine.base.errors import DataError, ReadError
 from temflux.engine.report.page_sections import put_section
+from temflux.engine.report.pictures import Picture
 from temflux.engine.workflows.track import track
 from temflux.engine.workflows.tracking.finished import open_tracked
 from temflux.engine.workflows.tracking.settings import TrackSettings
@@ -81,6 +82,22 @@ def test_a_section_is_put_once(tracked):
     text = (folder / "page.html").read_text()
     assert text.index("<h2>Onsets</h2>") < text.index("<h2>Peaks</h2>") < text.index("<h2>Files</h2>")
     assert len(before) < len(text)
+
+
+def test_wide_figures_take_the_width_and_small_ones_share_it(tracked):
+    folder = tracked[1].folder
+    pictures = [
+        Picture("small", "figures/a", "data:image/svg+xml;base64,a"),
+        Picture("wide", "figures/b", "data:image/svg+xml;base64,b", "data:image/svg+xml;base64,c"),
+        Picture("small too", "figures/d", "data:image/svg+xml;base64,d"),
+    ]
+    put_section(folder, "shown", title="Shown", caption="", pictures=pictures)
+    text = (folder / "page.html").read_text()
+    section = text[text.index("<!-- section shown -->") : text.index("<!-- /section shown -->")]
+    row = section[section.index('<div class="row">') :]
+    assert 'alt="wide"' in section.removesuffix(row)
+    assert 'alt="small"' in row
+    assert 'alt="small too"' in row
 
 
 def test_a_page_without_a_place_is_refused(tmp_path):

@@ -31,9 +31,12 @@ class TrackedMovie:
     ----------
     folder : Path
         Its folder, as `temflux track` wrote it.
+    stack : Stack or None
+        The movie itself, where it is at hand; None to open it again where it is needed.
     """
 
     folder: Path
+    stack: Stack | None = None
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
@@ -127,6 +130,8 @@ class TrackedMovie:
         DataError
             If it is no longer the same.
         """
+        if self.stack is not None:
+            return self.stack
         settings = self.provenance["settings"]
         # The source as it was typed, perhaps from another folder than the one that we are in.
         source = Path(self.provenance["working_folder"]) / self.provenance["source"]

@@ -1,0 +1,1 @@
+"""Steps of the workflow that finds onsets: its settings, the series, the tables, the report."""
