@@ -330,7 +330,8 @@ def skirt(distance: np.ndarray) -> np.ndarray:
     Returns
     -------
     array, float64
-        At most 1. A straight cut falls off as 2/(π·distance); the power 3/2 of that belongs to a round outline.
+        At most 1. A straight cut falls off as 2/(π·distance); the power 3/2 of that belongs to a round
+        outline.
 
     Examples
     --------
