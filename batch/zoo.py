@@ -23,6 +23,8 @@ from temflux.engine.workflows.zoo import (
 from temflux.engine.workflows.zoo_models.bf_figures import judge_bf_particles
 from temflux.engine.workflows.zoo_models.bf_particles import BfRecipe, make_bf_particles
 from temflux.engine.workflows.zoo_models.figures import judge_zoo_model
+from temflux.engine.workflows.zoo_models.zone_axis import make_zone_axis
+from temflux.engine.workflows.zoo_models.zone_axis_data import ZoneAxisRecipe
 
 from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED
 from .progress import StageProgress, tell_epochs
@@ -66,6 +68,8 @@ def make_zoo_model(
     recipe = read_zoo_recipe(name)
     if isinstance(recipe, BfRecipe):
         card = _make_from_crops(recipe, crops or _default_crops(), work / recipe.name, console)
+    elif isinstance(recipe, ZoneAxisRecipe):
+        card = _make_from_movies(recipe, work / recipe.name, jobs, console)
     else:
         made = _make_from_simulations(recipe, work, jobs, only_data, console)
         if made is None:
@@ -98,6 +102,14 @@ def _make_from_crops(recipe: BfRecipe, crops: Path, work: Path, console: Console
     with StageProgress(console) as progress:
         figures = judge_bf_particles(recipe, crops, work, progress=progress)
         model = make_bf_particles(recipe, crops, work, progress=progress)
+    return publish_zoo_model(recipe, model, figures)
+
+
+def _make_from_movies(recipe: ZoneAxisRecipe, work: Path, jobs: int | None, console: Console) -> ModelCard:
+    """Simulate movies, train a classifier of their particles' spectra, judge and publish."""
+    runner = process_runner(usable_jobs(jobs))
+    with StageProgress(console) as progress:
+        model, figures = make_zone_axis(recipe, work, runner=runner, progress=progress)
     return publish_zoo_model(recipe, model, figures)
 
 

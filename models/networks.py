@@ -56,6 +56,10 @@ NETWORKS: MappingProxyType[str, Architecture] = MappingProxyType(
         "compact": Architecture("compact", _sizes(channels=16, levels=5), halvings=0),
     }
 )
+# Not of images to maps, but of the map of a spectrum to its class.
+CLASSIFIERS: MappingProxyType[str, Architecture] = MappingProxyType(
+    {"polar": Architecture("polar", _sizes(channels=16, levels=4), halvings=0)}
+)
 
 
 def build_network(
@@ -71,8 +75,8 @@ def build_network(
 
     Parameters
     ----------
-    name : {"unet", "unetpp", "msdnet", "compact"}
-        Architecture: those of Publications II and III, and the project's own.
+    name : {"unet", "unetpp", "msdnet", "compact", "polar"}
+        Architecture: those of Publications II and III, and the project's own, of images and of spectra.
     in_channels, out_channels : int
         Images of the series; maps to predict.
     activation : {"sigmoid", "softmax", "linear"}
@@ -85,7 +89,8 @@ def build_network(
     Returns
     -------
     keras.Model
-        Images (B, Y, X, in_channels), float32, to maps (B, Y, X, out_channels), float32.
+        Images (B, Y, X, in_channels), float32, to maps (B, Y, X, out_channels), float32; "polar" gives
+        one value a class, (B, out_channels).
 
     Raises
     ------
@@ -107,7 +112,7 @@ def build_network(
         raise ValueError(
             "softmax needs at least 2 out_channels, one of them the background; use sigmoid for 1"
         )
-    return NETWORKS[name](
+    return _architecture(name)(
         in_channels=in_channels, out_channels=out_channels, activation=activation, seed=seed, **chosen
     )
 
@@ -137,9 +142,7 @@ def network_sizes(name: str, **sizes: int | None) -> dict[str, int]:
     >>> network_sizes("unet", channels=16)
     {'channels': 16, 'kernel': 5, 'levels': 4}
     """
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}; take one of {', '.join(NETWORKS)}")
-    allowed = NETWORKS[name].sizes
+    allowed = _architecture(name).sizes
     given = {key: size for key, size in sizes.items() if size is not None}
     strange = sorted(set(given) - set(allowed))
     if strange:
@@ -151,6 +154,13 @@ def network_sizes(name: str, **sizes: int | None) -> dict[str, int]:
     if given.get("levels", 1) > 10:
         raise ValueError(f"levels must be 10 or fewer, or no image is large enough; got {given['levels']}")
     return {**allowed, **given}
+
+
+def _architecture(name: str) -> Architecture:
+    known = {**NETWORKS, **CLASSIFIERS}
+    if name not in known:
+        raise ValueError(f"unknown network {name!r}; take one of {', '.join(known)}")
+    return known[name]
 
 
 def _check_number(what: str, number: Any, *, least: int) -> None:
@@ -186,7 +196,7 @@ def size_multiple(network: str | keras.Model, **sizes: int | None) -> int:
     if not isinstance(network, str):
         return math.prod(getattr(layer, "strides", (1,))[0] for layer in network.layers)
     chosen = network_sizes(network, **sizes)
-    halvings = NETWORKS[network].halvings
+    halvings = _architecture(network).halvings
     return 1 if halvings is None else 2 ** (chosen["levels"] + halvings)
 
 

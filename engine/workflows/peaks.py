@@ -19,9 +19,11 @@ from ..base.errors import CalibrationError, SettingsError
 from ..base.stack import Stack
 from ..base.tables import Columns, to_dataframe
 from ..files.atomic import atomic_file
+from ..learn.trained import TrainedModel
 from ..report.writing import write_csv
 from .following.absent import find_absent, with_absent
 from .following.blocks import FollowReflections, Instances, MeasureAbsent, measure_noise
+from .following.classes import classify_spectra, map_spectra, open_classifier
 from .following.crystal import Crystal, open_crystal
 from .following.maps import write_zone_axis_maps
 from .following.notes import gather_notes
@@ -129,6 +131,7 @@ def follow_peaks(
     _check_crystal(stack, settings)
     report = progress or _no_progress
     noise, n_measured = measure_noise(stack, tracked, report)
+    classifier = None if settings.classifier is None else open_classifier(settings.classifier, stack, noise)
     work = tracked.folder / ".peaks.work"
     claim_folder(work, _work_key(tracked, settings, noise))
     # Opened anew, so that no table travels to the workers.
@@ -145,6 +148,8 @@ def follow_peaks(
     calibration = Calibration(stack.pixel_nm, stack.times_s)
     reflections = reflection_table(with_absent(rows, absent, measured), calibration)
     zone_axis = zone_axis_table(rows, searches, settings, calibration)
+    if classifier is not None:
+        zone_axis = _with_classes(zone_axis, job, follow, classifier)
     crystal = _crystal(settings, stack, reflections)
     if crystal is not None:
         reflections = with_planes(reflections, crystal)
@@ -189,6 +194,15 @@ class _Job:
             done += block.stop - block.start
             self.progress(stage, done, self.n_frames)
         return kept
+
+
+def _with_classes(
+    zone_axis: pd.DataFrame, job: _Job, follow: FollowReflections, classifier: TrainedModel
+) -> pd.DataFrame:
+    """Put beside the scores what a network makes of each spectrum."""
+    mapped = job.run("mapping spectra", map_spectra(follow, classifier))
+    classes = classify_spectra(mapped, job.blocks, classifier)
+    return zone_axis.merge(classes, how="left", on=["frame", "particle"])
 
 
 def _crystal(settings: PeaksSettings, stack: Stack, reflections: pd.DataFrame) -> Crystal | None:

@@ -23,6 +23,7 @@ from .structures import make_structures, recipe_key
 from .train import TrainedRun, train_network
 from .train_settings import TrainSettings
 from .zoo_models.bf_particles import BfRecipe
+from .zoo_models.zone_axis_data import ZoneAxisRecipe
 
 Progress = Callable[[str, int, int], None]
 
@@ -82,6 +83,13 @@ class ZooRecipe(BaseModel):
         return check_parameters({"debug": None, **self.images, **differing})
 
 
+AnyRecipe = ZooRecipe | BfRecipe | ZoneAxisRecipe
+_OTHER_RECIPES: Mapping[Any, type[BfRecipe] | type[ZoneAxisRecipe]] = {
+    "crops": BfRecipe,
+    "movies": ZoneAxisRecipe,
+}
+
+
 @dataclass(frozen=True)
 class ZooData:
     """Where a model's data lie.
@@ -102,7 +110,7 @@ class ZooData:
     beyond: Path | None = None
 
 
-def read_zoo_recipe(name: str | Path) -> ZooRecipe | BfRecipe:
+def read_zoo_recipe(name: str | Path) -> AnyRecipe:
     """Read the recipe of a model of the zoo.
 
     Parameters
@@ -112,8 +120,8 @@ def read_zoo_recipe(name: str | Path) -> ZooRecipe | BfRecipe:
 
     Returns
     -------
-    ZooRecipe or BfRecipe
-        How it is made: from simulations, or from real crops.
+    ZooRecipe, BfRecipe or ZoneAxisRecipe
+        How it is made: from simulated images, from real crops, or from simulated movies.
 
     Raises
     ------
@@ -135,7 +143,7 @@ def read_zoo_recipe(name: str | Path) -> ZooRecipe | BfRecipe:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReadError(f"{path}: expected JSON ({error})") from None
-    kind = BfRecipe if "learns_from" in record else ZooRecipe
+    kind = _OTHER_RECIPES.get(record.get("learns_from"), ZooRecipe)
     try:
         return kind.model_validate({"name": path.stem, **record})
     except ValidationError as error:
@@ -237,7 +245,7 @@ def train_zoo_model(
 
 
 def publish_zoo_model(
-    recipe: ZooRecipe | BfRecipe,
+    recipe: AnyRecipe,
     model: str | Path,
     figures: Mapping[str, float | str],
     *,
@@ -247,7 +255,7 @@ def publish_zoo_model(
 
     Parameters
     ----------
-    recipe : ZooRecipe or BfRecipe
+    recipe : ZooRecipe, BfRecipe or ZoneAxisRecipe
         How the model was made.
     model : str or Path
         Folder of the trained model.

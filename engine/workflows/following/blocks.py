@@ -14,7 +14,7 @@ from ...base.tables import Columns, stack_columns
 from ...images.clean import finite_frame
 from ...measure.reflections.find import Reflections, find_reflections
 from ...measure.reflections.noise_spectrum import background_noise, no_noise, pool_noise
-from ...measure.reflections.particle_patch import cut_patch
+from ...measure.reflections.particle_patch import ParticlePatch, cut_patch
 from ..tracking.finished import TrackedMovie
 from ..tracking.segmentation import read_frames
 
@@ -114,6 +114,16 @@ class FollowReflections:
 
         With places that are wanted, only through the particles and frames that have some.
         """
+        for index, row, patch, at in self.patches(block, wanted):
+            found = find_reflections(
+                patch, noise=self.noise, false_alarm=self.alpha, most_pairs=_MOST_PAIRS, at=at
+            )
+            yield index, row, found
+
+    def patches(
+        self, block: Block, wanted: Absent | None = None
+    ) -> Iterator[tuple[int, int, ParticlePatch, np.ndarray | None]]:
+        """Cut the particles of a block out: frame, row of the instances, patch, places that are wanted."""
         labels = self.tracked.labels
         for index, frame in enumerate(read_frames(self.stack, block.start, block.stop), start=block.start):
             here = self.instances.of_frame(index)
@@ -132,10 +142,7 @@ class FollowReflections:
                 particle = int(self.instances.particle[row])
                 patch = cut_patch(image, painted, label=particle, box=(top, left, bottom, right))
                 if patch is not None:
-                    found = find_reflections(
-                        patch, noise=self.noise, false_alarm=self.alpha, most_pairs=_MOST_PAIRS, at=at
-                    )
-                    yield index, row, found
+                    yield index, row, patch, at
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,12 @@ class PeaksSettings(BaseModel):
         "at which columns count as resolved.",
     )
 
+    classifier: str | None = Field(
+        None,
+        description="Network that tells from each spectrum whether a particle lies along a zone axis, shows "
+        "fringes in one direction, or neither: zone-axis, or a model's folder; none where not given.",
+    )
+
     @field_validator("particles")
     @classmethod
     def _known_particles(cls, value: str) -> str:
