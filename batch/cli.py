@@ -15,6 +15,17 @@ from .exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
 # Name, module of batch, and what it does; a command's function bears its name.
 _COMMANDS = (
     ("track", "commands", "Track every particle of a movie, or of every movie below a folder."),
+    (
+        "peaks",
+        "following",
+        "Follow the lattice reflections of tracked particles, and say which frames can be read.",
+    ),
+    ("columns", "locating", "Find atomic columns, fit them to the counts, and follow them: hops, strain."),
+    (
+        "events",
+        "watching",
+        "Find when tracked particles left their quiet course, at a stated rate of false alarms.",
+    ),
     ("info", "commands", "Say what a movie's file holds: frames, calibration, times, dose, metadata."),
     ("demo", "commands", "Simulate a small movie, track it, and say where its page is."),
     ("parameters", "making", "Write a commented parameters file for images and movies."),
@@ -47,6 +58,7 @@ _ADDED_HELP = {"menus": "Menu items inside Dragonfly: install, remove, check."}
 _STOPPED = {
     "train": "stopped; finished epochs are kept, run the same command with --restart to go on",
     "score": "stopped; nothing is kept, run the same command to start again",
+    "events": "stopped; nothing is kept, run the same command to start again",
     "info": "stopped",
     "models": "stopped",
     "parameters": "stopped",

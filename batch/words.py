@@ -6,8 +6,8 @@ from rich.console import Console
 
 
 def flag(field: str) -> str:
-    """Spell a setting as it is typed; capitals stay, as in e-per-A2."""
-    return field.replace("_", "-")
+    """Spell a setting as it is typed; capitals stay, as in e-per-A2, and no name is taken."""
+    return field.rstrip("_").replace("_", "-")
 
 
 def say(console: Console, line: str, *, style: str | None = None) -> None:

@@ -29,6 +29,7 @@ from ..measure.fourier import crop_size
 from ..report.tables import summary_row
 from .resumable import KeptOnDisk, claim_folder
 from .tracking.blocks import FindInstances, FollowSpectra, FoundFrames, Identities, PaintLabels
+from .tracking.further import measure_further
 from .tracking.notes import gather_notes
 from .tracking.peaks import FollowedPeaks, number_peaks
 from .tracking.report import Findings, movie_facts, write_findings
@@ -167,6 +168,11 @@ def track(
     provenance = _provenance(stack, settings, segmentation)
     findings = Findings(tracks, events, peaks, frames, notes, provenance)
     write_findings(job.result, stack, found, findings)
+    if settings.further():
+        further = measure_further(
+            job.result, stack, settings.further(), runner=job.runner, progress=job.progress
+        )
+        notes = (*notes, *further)
     replace_folder(job.result, folder)
     shutil.rmtree(work, ignore_errors=True)
     facts = summary_row(movie_facts(stack, frames), tracks, events)

@@ -16,7 +16,7 @@ from temflux.engine.generate.phantom import phantom_frames
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-N_FRAMES = 10
+N_FRAMES = 12
 BLOCKS = re.findall(r"<!-- test -->\n```(sh|python)\n(.*?)```", README, re.DOTALL)
 
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+# In the order in which they are measured: the later ones use what the earlier ones found.
+FURTHER = ("peaks", "columns", "events")
+
 
 class TrackSettings(BaseModel):
     """Settings of `track`; unknown names are refused, units stand in the names.
@@ -17,7 +20,7 @@ class TrackSettings(BaseModel):
     0.5
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
     segment: str = Field(
         "threshold",
@@ -79,6 +82,12 @@ class TrackSettings(BaseModel):
         "all",
         description="Particles whose Fourier spectra are followed: all, none, or numbers such as 1,4,7.",
     )
+    with_: str = Field(
+        "",
+        alias="with",
+        description="What else is measured, joined by commas: peaks (lattice reflections and zone axes), "
+        "columns (atomic columns by blobs), events (onsets of instability).",
+    )
     log: Path | None = Field(
         None, description="Log of a heater, gas system or holder, joined to the frames by time."
     )
@@ -110,6 +119,14 @@ class TrackSettings(BaseModel):
             raise ValueError("give dose_e_per_A2, or have it measured in vacuum_box_px, not both")
         return self
 
+    @field_validator("with_")
+    @classmethod
+    def _known_measurements(cls, value: str) -> str:
+        names = [part.strip() for part in value.split(",") if part.strip()]
+        if any(name not in FURTHER for name in names):
+            raise ValueError(f"expected some of {', '.join(FURTHER)}, got {value!r}")
+        return ",".join(name for name in FURTHER if name in names)
+
     @field_validator("spectra")
     @classmethod
     def _known_spectra(cls, value: str) -> str:
@@ -123,6 +140,10 @@ class TrackSettings(BaseModel):
             return None
         top, left, bottom, right = (int(part) for part in self.vacuum_box_px.split(","))
         return slice(top, bottom), slice(left, right)
+
+    def further(self) -> tuple[str, ...]:
+        """List what else is measured."""
+        return tuple(name for name in self.with_.split(",") if name)
 
     def wants_spectrum(self, particle: int) -> bool:
         """Tell whether the spectra of a particle are wanted."""

@@ -43,7 +43,7 @@ class ZoneAxisRecipe(BaseModel):
     Examples
     --------
     >>> ZoneAxisRecipe().count("test")
-    12
+    11
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +61,7 @@ class ZoneAxisRecipe(BaseModel):
     attribution: str = Field("", description="Whom those who pass the model on must name.")
     seed: int = Field(6, ge=0, description="Seed of everything.")
     movies: int = Field(
-        72,
+        66,
         ge=3,
         description="Simulated movies; of each six, one chooses the best epoch and one is for figures.",
     )
@@ -97,7 +97,7 @@ class ZoneAxisRecipe(BaseModel):
     most_q_per_nm: float = Field(8.0, gt=0, description="Highest spatial frequency of a map [1/nm].")
     map_size: int = Field(64, ge=16, description="Frequencies and directions of a map.")
     network: dict[str, int] = Field({"channels": 16, "levels": 4}, description="Sizes of the network.")
-    epochs: int = Field(20, ge=1, description="Epochs of training.")
+    epochs: int = Field(12, ge=1, description="Epochs of training.")
     batch_size: int = Field(64, ge=1, description="Maps a step.")
 
     def count(self, part: str) -> int:
