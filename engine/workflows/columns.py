@@ -24,6 +24,7 @@ from ..files.read import open_movie
 from ..learn.model_files import load_model
 from ..report.writing import write_csv
 from .locating.frames import FindColumns
+from .locating.motion import particle_motion
 from .locating.network import Places, predict_places
 from .locating.report import show_beside_tracks, write_figures
 from .locating.settings import BLOBS, ColumnsSettings
@@ -135,7 +136,14 @@ def follow_columns(
     axes = _axes(stack, checks, places, tracked)
     spacing_px = in_pixels(stack, settings, "spacing")
     classes = () if places is None else places.classes
-    linked = link_all(found, axes, spacing_px=spacing_px, memory=settings.memory, classes=classes)
+    linked = link_all(
+        found,
+        axes,
+        spacing_px=spacing_px,
+        memory=settings.memory,
+        classes=classes,
+        motion_px=None if tracked is None else particle_motion(tracked, found),
+    )
     notes = _notes(stack, settings, sizing, places, linked, checks)
     provenance = _provenance(stack, settings, sizing, places, tracked)
     provenance |= {"found": linked.facts, "notes": list(notes)}

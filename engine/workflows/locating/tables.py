@@ -12,15 +12,18 @@ import pandas as pd
 
 from ...base.errors import DataError
 from ...base.tables import Columns
-from ...measure.columns.hops import find_hops
+from ...measure.columns.hops import ColumnEvents, find_hops
 from ...measure.columns.strain import fit_lattice, local_strain
 from ...measure.columns.tracks import column_spacing, event_rate, link_columns
+from .motion import where_seen
 
 # A step that is at least this much of the spacing is to another site.
 _STEP_OF_SPACING = 0.45
 _LONE_SPACING_WIDTHS = 4.0
 _GAP_STEPS = 2.5
 _HOP_ALPHA, _MISSED_TOLD = 1e-3, 0.02
+# Planted columns that are missed more often compete with neighbours: which one is seen changes by chance.
+_MISSED_DOUBTED = 0.1
 BLOB_CLASS = "column"
 _STRAIN = ("exx", "eyy", "exy", "rotation_deg")
 _LENGTHS = ("y", "x", "y_error", "x_error", "width", "width_error", "displacement_y", "displacement_x")
@@ -88,7 +91,13 @@ class LinkedColumns:
 
 
 def link_all(
-    found: Columns, axes: MovieAxes, *, spacing_px: float | None, memory: int, classes: Sequence[str]
+    found: Columns,
+    axes: MovieAxes,
+    *,
+    spacing_px: float | None,
+    memory: int,
+    classes: Sequence[str],
+    motion_px: np.ndarray | None = None,
 ) -> LinkedColumns:
     """Link a movie's columns over time and tell what they did.
 
@@ -105,6 +114,9 @@ def link_all(
         Frames that a column may be missed for.
     classes : sequence of str
         Names of the classes; empty for blobs.
+    motion_px : array (n, 2) or None
+        What the particle of each column has moved by since its first frame, along y and x [px]: a particle
+        that moves by half a spacing from frame to frame could not be followed by its columns alone.
 
     Returns
     -------
@@ -118,31 +130,10 @@ def link_all(
         if math.isnan(spacing_px):
             spacing_px = _LONE_SPACING_WIDTHS * float(np.median(found["width_px"]))
             notes.append("columns stand alone, so their spacing is taken as four widths; give --spacing-nm")
-    # Frames that could not be used do not exhaust the memory.
-    turn = np.searchsorted(axes.frames, found["frame"])
-    visit, drift_y, drift_x = link_columns(
-        turn,
-        found["y_px"],
-        found["x_px"],
-        max_step=_STEP_OF_SPACING * spacing_px,
-        memory=memory,
-        group=particle,
-    )
-    still_y, still_x = found["y_px"] - drift_y, found["x_px"] - drift_x
-    told = find_hops(
-        turn,
-        still_y,
-        still_x,
-        visit,
-        spacing=spacing_px,
-        memory=memory,
-        alpha=_HOP_ALPHA,
-        last_frame=len(axes.frames) - 1,
-    )
+    told, events = _follow(found, axes, motion_px, spacing_px, memory)
     names = np.array([*classes, BLOB_CLASS])[found["class"]]
     table = pd.DataFrame({**found, "class": names, "column": told.column})
     kinds = table.groupby("column")["class"].agg(lambda one: one.mode().iloc[0])
-    events = pd.DataFrame(told.events)
     events["frame"] = axes.frames[events["frame"].to_numpy(np.int64)]
     events["class"] = kinds.reindex(events["column"]).to_numpy()
     if particle is not None:
@@ -159,7 +150,9 @@ def link_all(
             if stay > len(axes.frames) / 2
             else (f"only hops between stays of about {stay} frames or more are told")
         )
-        notes.append(f"a column that is there is missed in {100 * told.missed:.0f} % of frames: {which}")
+        doubt = "; look at the frames before you trust one" if told.missed > _MISSED_DOUBTED else ""
+        share = 100 * told.missed
+        notes.append(f"a column that is there is missed in {share:.0f} % of frames: {which}{doubt}")
     if len(axes.gaps):
         notes.append(
             f"{len(axes.gaps)} gap{'s' if len(axes.gaps) > 1 else ''} in time: hops across are listed but "
@@ -168,6 +161,30 @@ def link_all(
     facts["spacing_nm"] = None if axes.pixel_nm is None else spacing_px * axes.pixel_nm
     columns = _in_units(table, axes)
     return LinkedColumns(columns, hops, counts, _lattices(lattices, axes), facts, tuple(notes))
+
+
+def _follow(
+    found: Columns, axes: MovieAxes, motion_px: np.ndarray | None, spacing_px: float, memory: int
+) -> tuple[ColumnEvents, pd.DataFrame]:
+    """Link columns and tell their hops; frames of the events are numbers of the frames that could be used."""
+    # Frames that could not be used do not exhaust the memory.
+    turn = np.searchsorted(axes.frames, found["frame"])
+    motion = np.zeros((len(turn), 2)) if motion_px is None else motion_px
+    y, x = found["y_px"] - motion[:, 0], found["x_px"] - motion[:, 1]
+    step, group = _STEP_OF_SPACING * spacing_px, found.get("particle")
+    visit, drift_y, drift_x = link_columns(turn, y, x, max_step=step, memory=memory, group=group)
+    told = find_hops(
+        turn,
+        y - drift_y,
+        x - drift_x,
+        visit,
+        spacing=spacing_px,
+        memory=memory,
+        alpha=_HOP_ALPHA,
+        last_frame=len(axes.frames) - 1,
+    )
+    moved = motion + np.stack([drift_y, drift_x], axis=1)
+    return told, where_seen(pd.DataFrame(told.events), turn, told.column, moved)
 
 
 def _hops(hops: pd.DataFrame, axes: MovieAxes) -> pd.DataFrame:
@@ -253,7 +270,8 @@ def _strain(table: pd.DataFrame, spacing_px: float) -> tuple[pd.DataFrame, list[
         strain.iloc[rows, :2] = lattice.displacement
         for place, name in enumerate(_STRAIN, start=2):
             strain.iloc[rows, place] = found[name]
-        rms = float(np.sqrt(np.nanmean(np.sum(lattice.displacement**2, axis=1))))
+        squared = np.sum(lattice.displacement**2, axis=1)
+        rms = float(np.sqrt(np.nanmean(squared))) if np.isfinite(squared).any() else np.nan
         named = dict(zip(keys, key if isinstance(key, tuple) else (key,), strict=True))
         on = int((lattice.sublattice >= 0).sum())
         lattices.append({**named, "a": lattice.a, "b": lattice.b, "columns": on, "rms": rms})
