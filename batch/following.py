@@ -13,6 +13,7 @@ from temflux.engine.workflows.peaks import PeaksResult, follow_peaks
 
 from .exit_codes import GOOD
 from .progress import StageProgress
+from .quiet import quieten_tensorflow
 from .words import count, flag, note, say
 
 
@@ -36,6 +37,8 @@ def peaks(
     int
         0.
     """
+    if settings is not None and settings.classifier is not None:
+        quieten_tensorflow()
     console = Console()
     with StageProgress(console) as progress:
         result = follow_peaks(folder, settings, progress=progress)

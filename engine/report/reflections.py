@@ -193,9 +193,12 @@ def lattice_maps(
     edge = 1.15 * float(pairs.loc[pairs["particle"].isin(known), column].max())
     side = width_in / across
     with house_style():
-        figure, [panels] = new_figure(side * len(known), side + 0.2, columns=len(known))
+        # As wide for one particle as for four, since a page stretches figures to its width.
+        figure, [panels] = new_figure(width_in, side + 0.2, columns=across)
         margins(figure, left=0.04, right=0.04, top=0.24, bottom=0.04, wspace=0.05)
-        for axes, particle in zip(panels, known, strict=True):
+        for axes in panels[len(known) :]:
+            axes.set_axis_off()
+        for axes, particle in zip(panels, known, strict=False):
             rows = pairs[pairs["particle"] == particle]
             _spots(axes, rows, column, edge)
             axes.set_title(f"particle {particle}", fontweight="bold", color=shown.colours.get(particle, INK))

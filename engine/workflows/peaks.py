@@ -38,6 +38,7 @@ from .following.tables import (
     rotation_table,
     zone_axis_table,
 )
+from .predicting.notes import range_notes
 from .resumable import KeptOnDisk, claim_folder
 from .tracking.finished import TrackedMovie, open_tracked
 
@@ -159,6 +160,8 @@ def follow_peaks(
     notes = gather_notes(stack, settings, zone_axis, n_measured)
     if crystal is not None:
         notes = (*notes, *crystal_notes(pairs, crystal))
+    if classifier is not None:
+        notes = (*notes, *range_notes(classifier.card, stack, range(stack.n_frames)))
     provenance = _provenance(tracked, settings, noise, notes)
     result = PeaksResult(tracked.folder, reflections, pairs, zone_axis, rotation, frames, notes, provenance)
     _write(result, noise)

@@ -128,6 +128,19 @@ def test_particles_are_readable_or_it_is_said_why_not(result):
     assert (frames["readable_particles"] == 1).all()
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_the_classifier_of_the_zoo_sees_what_was_planted(tmp_path):
+    folder = tracked(tmp_path / "gold", *planted(n_frames=2))
+    found = follow_peaks(folder, PeaksSettings(classifier="zone-axis"))
+    classes = found.zone_axis.groupby("particle")["class"].unique()
+    assert [one.tolist() for one in classes] == [["zone axis"], ["fringes"], ["neither"]]
+    assert any("sampling" in note and "trained" in note for note in found.notes)
+    columns = ["p_neither", "p_fringes", "p_zone_axis"]
+    np.testing.assert_allclose(found.zone_axis[columns].sum(axis=1), 1, atol=1e-3)
+    with pytest.raises(SettingsError, match="not of spectra"):
+        follow_peaks(folder, PeaksSettings(classifier="au-ceo2-mask"))
+
+
 def test_the_files_are_the_tables(result):
     for name in FILES:
         assert len(pd.read_csv(result.folder / name)) > 0
