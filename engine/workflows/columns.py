@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..files.atomic import atomic_file, replace_folder
 from ..files.read import open_movie
 from ..learn.model_files import load_model
 from ..report.writing import write_csv
+from .locating.evidence import MeasureSites, Sites
 from .locating.frames import FindColumns
 from .locating.motion import particle_motion
 from .locating.network import Places, predict_places
@@ -143,6 +145,7 @@ def follow_columns(
         memory=settings.memory,
         classes=classes,
         motion_px=None if tracked is None else particle_motion(tracked, found),
+        measure=partial(_measure, per_block, work / "sites", runner, watch, frames_per_block),
     )
     notes = _notes(stack, settings, sizing, places, linked, checks)
     provenance = _provenance(stack, settings, sizing, places, tracked)
@@ -175,6 +178,24 @@ def _find(
         done += block.stop - block.start
         progress("finding columns", done, len(chosen))
     return kept.load_all(blocks, "columns"), kept.load_all(blocks, "checks")
+
+
+def _measure(
+    found_by: FindColumns, work: Path, runner: Runner, progress: Progress, frames_per_block: int, sites: Sites
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the amplitudes at sites, and their errors; NaN where a frame could not be read."""
+    shutil.rmtree(work, ignore_errors=True)
+    n_frames = found_by.stack.n_frames
+    blocks, done = plan_blocks(n_frames, frames_per_block=frames_per_block), 0
+    kept = KeptOnDisk(MeasureSites(found_by.stack, found_by.sizing, sites), work)
+    progress("looking at the sites of hops", 0, n_frames)
+    for block in runner(kept, blocks):
+        done += block.stop - block.start
+        progress("looking at the sites of hops", done, n_frames)
+    measured = kept.load_all(blocks, "sites")
+    amplitude, error = np.full((2, len(sites.frame)), np.nan)
+    amplitude[measured["row"]], error[measured["row"]] = measured["amplitude"], measured["error"]
+    return amplitude, error
 
 
 def _open(

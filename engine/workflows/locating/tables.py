@@ -15,6 +15,7 @@ from ...base.tables import Columns
 from ...measure.columns.hops import ColumnEvents, find_hops
 from ...measure.columns.strain import fit_lattice, local_strain
 from ...measure.columns.tracks import column_spacing, event_rate, link_columns
+from .evidence import Measure, borne_out, sites_of_hops
 from .motion import where_seen
 
 # A step that is at least this much of the spacing is to another site.
@@ -98,6 +99,7 @@ def link_all(
     memory: int,
     classes: Sequence[str],
     motion_px: np.ndarray | None = None,
+    measure: Measure | None = None,
 ) -> LinkedColumns:
     """Link a movie's columns over time and tell what they did.
 
@@ -117,6 +119,8 @@ def link_all(
     motion_px : array (n, 2) or None
         What the particle of each column has moved by since its first frame, along y and x [px]: a particle
         that moves by half a spacing from frame to frame could not be followed by its columns alone.
+    measure : callable or None
+        Measures the amplitudes at sites: hops that they do not bear out are left out; None trusts all.
 
     Returns
     -------
@@ -130,7 +134,12 @@ def link_all(
         if math.isnan(spacing_px):
             spacing_px = _LONE_SPACING_WIDTHS * float(np.median(found["width_px"]))
             notes.append("columns stand alone, so their spacing is taken as four widths; give --spacing-nm")
-    told, events = _follow(found, axes, motion_px, spacing_px, memory)
+    told, events, n_left_out = _follow(found, axes, motion_px, spacing_px, memory, measure)
+    if n_left_out:
+        notes.append(
+            f"{n_left_out} hop{'s' if n_left_out > 1 else ''} left out: the counts at both sites do not say "
+            "that a column left one and came to the other"
+        )
     names = np.array([*classes, BLOB_CLASS])[found["class"]]
     table = pd.DataFrame({**found, "class": names, "column": told.column})
     kinds = table.groupby("column")["class"].agg(lambda one: one.mode().iloc[0])
@@ -164,8 +173,13 @@ def link_all(
 
 
 def _follow(
-    found: Columns, axes: MovieAxes, motion_px: np.ndarray | None, spacing_px: float, memory: int
-) -> tuple[ColumnEvents, pd.DataFrame]:
+    found: Columns,
+    axes: MovieAxes,
+    motion_px: np.ndarray | None,
+    spacing_px: float,
+    memory: int,
+    measure: Measure | None,
+) -> tuple[ColumnEvents, pd.DataFrame, int]:
     """Link columns and tell their hops; frames of the events are numbers of the frames that could be used."""
     # Frames that could not be used do not exhaust the memory.
     turn = np.searchsorted(axes.frames, found["frame"])
@@ -184,7 +198,18 @@ def _follow(
         last_frame=len(axes.frames) - 1,
     )
     moved = motion + np.stack([drift_y, drift_x], axis=1)
-    return told, where_seen(pd.DataFrame(told.events), turn, told.column, moved)
+    events = pd.DataFrame(told.events)
+    is_hop = (events["kind"] == "hop").to_numpy()
+    left_out = np.zeros(len(events), bool)
+    if measure is not None and is_hop.any():
+        of_row = np.zeros(len(turn), np.int64) if group is None else np.asarray(group, np.int64)
+        of_column = pd.Series(of_row).groupby(told.column).first()
+        hops = events[is_hop].assign(group=of_column.reindex(events["column"][is_hop]).to_numpy())
+        sites = sites_of_hops(hops, axes.frames, turn, of_row, moved)
+        sign = 1 if np.nanmedian(found["amplitude"]) > 0 else -1
+        left_out[is_hop] = ~borne_out(sites, *measure(sites), n_hops=len(hops), sign=sign)
+    seen = where_seen(events, turn, told.column, moved)[~left_out].reset_index(drop=True)
+    return told, seen, int(left_out.sum())
 
 
 def _hops(hops: pd.DataFrame, axes: MovieAxes) -> pd.DataFrame:
