@@ -9,6 +9,7 @@ import pytest
 from temflux.batch import cli
 from temflux.batch.cli import main
 from temflux.batch.exit_codes import BAD_ARGUMENTS, GOOD, INTERRUPTED, SOME_FAILED
+from temflux.batch.words import flag
 from temflux.engine.workflows.tracking.settings import TrackSettings
 from tests.movies import disc_movie, save_movie
 
@@ -98,7 +99,7 @@ def test_every_setting_is_a_flag_and_keeps_its_capitals(tmp_path, capsys):
     assert main(["track", "--help"]) == GOOD
     said = capsys.readouterr().out
     for field in TrackSettings.model_fields:
-        assert f"--{field.replace('_', '-')} " in said
+        assert f"--{flag(field)} " in said
     movie = save_movie(tmp_path / "a.npz", n_frames=2)
     arguments = ["--dose-e-per-A2", "30", "--frame-s", "2", "--spectra", "none"]
     assert main(["track", str(movie), "--out", str(tmp_path / "out"), *arguments]) == GOOD

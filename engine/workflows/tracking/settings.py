@@ -82,8 +82,8 @@ class TrackSettings(BaseModel):
         "all",
         description="Particles whose Fourier spectra are followed: all, none, or numbers such as 1,4,7.",
     )
-    with_: str = Field(
-        "",
+    with_: str | None = Field(
+        None,
         alias="with",
         description="What else is measured, joined by commas: peaks (lattice reflections and zone axes), "
         "columns (atomic columns by blobs), events (onsets of instability).",
@@ -121,11 +121,11 @@ class TrackSettings(BaseModel):
 
     @field_validator("with_")
     @classmethod
-    def _known_measurements(cls, value: str) -> str:
-        names = [part.strip() for part in value.split(",") if part.strip()]
+    def _known_measurements(cls, value: str | None) -> str | None:
+        names = [] if value is None else [part.strip() for part in value.split(",") if part.strip()]
         if any(name not in FURTHER for name in names):
             raise ValueError(f"expected some of {', '.join(FURTHER)}, got {value!r}")
-        return ",".join(name for name in FURTHER if name in names)
+        return ",".join(name for name in FURTHER if name in names) or None
 
     @field_validator("spectra")
     @classmethod
@@ -143,7 +143,7 @@ class TrackSettings(BaseModel):
 
     def further(self) -> tuple[str, ...]:
         """List what else is measured."""
-        return tuple(name for name in self.with_.split(",") if name)
+        return () if self.with_ is None else tuple(self.with_.split(","))
 
     def wants_spectrum(self, particle: int) -> bool:
         """Tell whether the spectra of a particle are wanted."""
