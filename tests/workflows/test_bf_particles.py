@@ -53,6 +53,7 @@ def test_crops_are_binned_as_prediction_resamples(data):
     assert binned.frames.mean() == pytest.approx(images.mean(), rel=0.01)
 
 
+@pytest.mark.long
 def test_the_model_is_made_once_and_says_where_it_comes_from(data, tmp_path):
     made = make_bf_particles(TINY, data, tmp_path / "work")
     card = publish_zoo_model(TINY, made, {"iou": 0.9}, folder=tmp_path / "zoo")

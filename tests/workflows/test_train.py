@@ -59,6 +59,7 @@ def test_a_dataset_becomes_a_model_with_a_card(dataset, tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["net"] == "compact"
 
 
+@pytest.mark.long
 def test_going_on_is_the_same_as_not_stopping(dataset, tmp_path):
     once = train_network(dataset, dataset, tmp_path / "once", TrainSettings(**TINY))
     train_network(dataset, dataset, tmp_path / "twice", TrainSettings(**{**TINY, "epochs": 1}))
