@@ -84,7 +84,7 @@ def test_cut_short_and_gone_on_with_is_the_same(serial, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_and_gone_on_with_is_the_same(serial, tmp_path, jobs):
     command = [sys.executable, "-c", _MAKE, str(tmp_path), str(jobs)]
     journal = SystemSet(tmp_path / "train" / "systems").journal
