@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -94,6 +95,62 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     'a,b\n0.333333,1\n,2\n'
     """
     _write_csv_parts(path, _parts(table, None))
+
+
+def write_whole_table(path: Path, table: pd.DataFrame) -> None:
+    """Write one table as CSV, and beside it as Parquet with every digit.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file to make or replace; the other one ends in .parquet.
+    table : pandas.DataFrame
+        As `write_csv` takes it.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> write_whole_table(path, pd.DataFrame({"a": [1.0]}))
+    >>> sorted(one.name for one in path.parent.iterdir())
+    ['a.csv', 'a.parquet']
+    """
+    write_csv(path, table)
+    with atomic_file(path.with_suffix(".parquet")) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write what a result was made with, as JSON.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make or replace.
+    record : mapping
+        Version, settings, input; what JSON has no form for is written as text.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "provenance.json"
+    >>> write_record(path, {"temflux": "1"})
+    >>> json.loads(path.read_text())
+    {'temflux': '1'}
+    """
+    with atomic_file(path) as temporary:
+        text = json.dumps(dict(record), indent=2, ensure_ascii=False, default=str)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_summary(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -20,10 +20,10 @@ from ..base.blocks import Block, Runner, plan_blocks, run_serial
 from ..base.errors import DataError, SettingsError
 from ..base.stack import Stack
 from ..base.tables import Columns
-from ..files.atomic import atomic_file, replace_folder
+from ..files.atomic import replace_folder
 from ..files.read import open_movie
 from ..learn.model_files import load_model
-from ..report.writing import write_csv
+from ..report.writing import write_csv, write_record, write_whole_table
 from .locating.evidence import MeasureSites, Sites
 from .locating.frames import FindColumns
 from .locating.motion import particle_motion
@@ -289,16 +289,12 @@ def _notes(
 
 
 def _write(folder: Path, linked: LinkedColumns, provenance: Mapping[str, Any], record: str) -> None:
-    write_csv(folder / "columns.csv", linked.columns)
-    with atomic_file(folder / "columns.parquet") as temporary:
-        linked.columns.to_parquet(temporary, compression="zstd", index=False)
+    write_whole_table(folder / "columns.csv", linked.columns)
     write_csv(folder / "hops.csv", linked.hops)
     write_csv(folder / "column_counts.csv", linked.counts)
     if len(linked.lattices):
         write_csv(folder / "lattices.csv", linked.lattices)
-    with atomic_file(folder / record) as temporary:
-        text = json.dumps(provenance, indent=1, ensure_ascii=False, default=str)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+    write_record(folder / record, provenance)
 
 
 def _work_key(stack: Stack, settings: ColumnsSettings, tracked: TrackedMovie | None) -> dict[str, Any]:

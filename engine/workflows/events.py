@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import SettingsError
-from ..files.atomic import atomic_file
 from ..files.calibration import read_errors
 from ..measure.onsets.find import Watched, find_onsets
-from ..report.writing import write_csv
+from ..report.writing import write_csv, write_record, write_whole_table
 from .onsets.report import false_alarms, show_onsets
 from .onsets.series import Series, frame_steps, gather_series, table_of
 from .onsets.settings import EventSettings
@@ -186,13 +184,9 @@ def _provenance(movie: TrackedMovie, settings: EventSettings, notes: list[str]) 
 
 
 def _write(folder: Path, onsets: pd.DataFrame, watched: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
-    write_csv(folder / "onsets.csv", onsets)
-    with atomic_file(folder / "onsets.parquet") as temporary:
-        onsets.to_parquet(temporary, index=False, compression="zstd")
+    write_whole_table(folder / "onsets.csv", onsets)
     write_csv(folder / "onsets_watched.csv", watched)
-    with atomic_file(folder / "onsets.json") as temporary:
-        text = json.dumps(provenance, indent=2, ensure_ascii=False, default=str)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+    write_record(folder / "onsets.json", provenance)
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,8 @@ from ..base.blocks import Block, Runner, plan_blocks, run_serial
 from ..base.errors import CalibrationError, SettingsError
 from ..base.stack import Stack
 from ..base.tables import Columns, to_dataframe
-from ..files.atomic import atomic_file
 from ..learn.trained import TrainedModel
-from ..report.writing import write_csv
+from ..report.writing import write_csv, write_record, write_whole_table
 from .following.absent import find_absent, with_absent
 from .following.blocks import FollowReflections, Instances, MeasureAbsent, measure_noise
 from .following.classes import classify_spectra, map_spectra, open_classifier
@@ -251,17 +249,13 @@ def _work_key(tracked: TrackedMovie, settings: PeaksSettings, noise: Columns) ->
 
 def _write(result: PeaksResult, noise: Columns) -> None:
     folder = result.folder
-    write_csv(folder / "reflections.csv", result.reflections)
-    with atomic_file(folder / "reflections.parquet") as temporary:
-        result.reflections.to_parquet(temporary, index=False, compression="zstd")
+    write_whole_table(folder / "reflections.csv", result.reflections)
     write_csv(folder / "pairs.csv", result.pairs)
     write_csv(folder / "zone_axis.csv", result.zone_axis)
     write_csv(folder / "rotation.csv", result.rotation)
     write_csv(folder / "readable_frames.csv", result.readable_frames)
     write_csv(folder / "noise_spectrum.csv", to_dataframe(noise))
-    with atomic_file(folder / "peaks_provenance.json") as temporary:
-        text = json.dumps(result.provenance, indent=2, ensure_ascii=False, default=str)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+    write_record(folder / "peaks_provenance.json", result.provenance)
 
 
 def _provenance(

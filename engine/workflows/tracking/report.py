@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ...base.stack import Stack
-from ...files.atomic import atomic_file
 from ...files.spectra import open_spectra
 from ...images.clean import finite_frame
 from ...report.page import write_report
 from ...report.shown import show
-from ...report.writing import write_csv, write_tables
+from ...report.writing import write_csv, write_record, write_tables
 from .blocks import FoundFrames
 from .peaks import FollowedPeaks
 from .segmentation import read_frames
@@ -70,9 +68,7 @@ def write_findings(folder: Path, stack: Stack, found: FoundFrames, findings: Fin
     """
     write_tables(folder, tracks=findings.tracks, events=findings.events, peaks=findings.peaks.parts())
     write_csv(folder / "frames.csv", findings.frames)
-    with atomic_file(folder / "provenance.json") as temporary:
-        text = json.dumps(findings.provenance, indent=2, ensure_ascii=False, default=str)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+    write_record(folder / "provenance.json", findings.provenance)
     facts = movie_facts(stack, findings.frames)
     facts |= {"notes": findings.notes, "segmentation": _phrase(findings.provenance["segmentation"])}
     write_report(
